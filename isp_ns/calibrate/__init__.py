@@ -1,0 +1,1 @@
+"""Frames of charts in, camera numbers and residuals out."""

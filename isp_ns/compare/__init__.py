@@ -1,0 +1,1 @@
+"""The same RAW through several pipelines."""

@@ -1,0 +1,1 @@
+"""Finds the YAML that ships with the library."""

@@ -1,0 +1,1 @@
+"""The networks of the neural space, on batched tensors."""

@@ -1,0 +1,1 @@
+"""The vocabulary of pipelines, one family per file."""

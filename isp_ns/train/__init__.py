@@ -1,0 +1,1 @@
+"""Losses, balancers, distillation and the training loop."""
