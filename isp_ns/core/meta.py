@@ -24,9 +24,7 @@ class Cfa(str):
         """Check and keep `pattern`; raises ValueError unless it has one R, two G on a diagonal and one B."""
         letters = str(pattern).upper()
         if letters not in ("RGGB", "BGGR", "GRBG", "GBRG"):
-            raise ValueError(
-                f"{pattern!r} is not a Bayer pattern; use RGGB, BGGR, GRBG or GBRG in reading order"
-            )
+            raise ValueError(f"{pattern!r} is not a Bayer pattern; use RGGB, BGGR, GRBG or GBRG in reading order")
         return super().__new__(cls, letters)
 
     def phase(self, y: int, x: int) -> "Cfa":
