@@ -100,11 +100,11 @@ class Features:
         return top, left, top + height, left + width
 
     def crop(self, box: Box) -> "Features":
-        """The part inside `box`, in pixels of the full image; its top and left are multiples of 4."""
+        """The part inside `box`, in pixels of the full image, multiples of 4 from this value's own origin."""
         top, left, bottom, right = box
         y, x = self.origin
-        if top % 4 or left % 4:
-            raise ValueError(f"features are cropped at multiples of 4 pixels, not at {box}")
+        if (top - y) % 4 or (left - x) % 4:
+            raise ValueError(f"features are cropped at multiples of 4 pixels from {self.origin}, not at {box}")
         rows, cols = slice(top - y, bottom - y), slice(left - x, right - x)
         return replace(
             self,
