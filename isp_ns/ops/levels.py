@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["linearise", "normalise", "site_values"]
+__all__ = ["linearise", "normalise"]
 
 
 def linearise(counts: Tensor, table: Tensor) -> Tensor:
@@ -33,26 +33,6 @@ def linearise(counts: Tensor, table: Tensor) -> Tensor:
         raise ValueError(f"a linearisation table is a list of counts, got shape {tuple(table.shape)}")
     index = counts.flatten().to(torch.int32).clamp_(max=len(table) - 1)
     return table.to(counts.device, torch.float32).index_select(0, index).reshape(counts.shape)
-
-
-def site_values(pattern: Sequence[Sequence[float]], origin: tuple[int, int], width: int, row: int) -> tuple[float, ...]:
-    """One row of a repeating pattern as it falls on a tile.
-
-    Args:
-        pattern: rows of values that repeat in both directions from the full frame's pixel (0, 0).
-        origin: (row, column) of the tile's first pixel in the full frame.
-        width: values wanted.
-        row: row of the tile.
-
-    Returns:
-        `width` values.
-
-    Source: DNG 1.4, tag BlackLevelRepeatDim (50713).
-    """
-    line = pattern[(origin[0] + row) % len(pattern)]
-    start = origin[1] % len(line)
-    repeats = -(-(start + width) // len(line))
-    return (tuple(line) * repeats)[start : start + width]
 
 
 def normalise(
@@ -95,25 +75,30 @@ def normalise(
     lines = math.lcm(len(black), 2 if pattern else 1)
     for channel in range(out.shape[0]):
         for row in range(min(lines, out.shape[1])):
-            colours = _colours(pattern, channel, row, out.shape[2])
-            blacks = site_values(black, origin, out.shape[2], row)
-            saturation = [white[colour % len(white)] for colour in colours]
-            _scale_line(out[channel, row::lines], blacks, saturation)
+            blacks = black[(top + row) % len(black)]
+            colours = _row_colours(pattern, channel, row)
+            columns = range(math.lcm(len(blacks), len(colours)))
+            low = [blacks[(left + x) % len(blacks)] for x in columns]
+            high = [white[colours[x % len(colours)] % len(white)] for x in columns]
+            _scale_rows(out[channel, row::lines], low, high)
     return out
 
 
-def _colours(pattern: str | None, channel: int, row: int, width: int) -> Sequence[int]:
-    """Index in "RGB" of each site of one row."""
+def _row_colours(pattern: str | None, channel: int, row: int) -> tuple[int, ...]:
+    """Index in "RGB" of each site of one period of a row."""
     if pattern is None:
-        return [channel % 3] * width
-    pair = ["RGB".index(letter) for letter in pattern[2 * (row % 2) :][:2]]
-    return (pair * (width // 2 + 1))[:width]
+        return (channel % 3,)
+    return tuple("RGB".index(letter) for letter in pattern[2 * (row % 2) :][:2])
 
 
-def _scale_line(rows: Tensor, black: Sequence[float], white: Sequence[float]) -> None:
-    """Map black to 0 and white to 1, in place, on rows of like pattern."""
-    low = torch.tensor(black, dtype=torch.float64)
-    span = torch.tensor(white, dtype=torch.float64) - low
-    if bool((span <= 0).any()):
+def _scale_rows(rows: Tensor, black: Sequence[float], white: Sequence[float]) -> None:
+    """Map black to 0 and white to 1, in place, on rows of like pattern, given by one period."""
+    if any(high <= low for low, high in zip(black, white, strict=True)):
         raise ValueError(f"white level {min(white)} is not above black level {max(black)}; check both")
-    rows.sub_(low.to(rows)).mul_((1.0 / span).to(rows))
+    scale = [1.0 / (high - low) for low, high in zip(black, white, strict=True)]
+    if len(set(black)) == len(set(scale)) == 1:
+        rows.sub_(black[0]).mul_(scale[0])
+        return
+    repeats = -(-rows.shape[-1] // len(black))
+    low, factor = (rows.new_tensor(v).repeat(repeats)[: rows.shape[-1]] for v in (black, scale))
+    rows.sub_(low).mul_(factor)
