@@ -242,7 +242,7 @@ def neutral_to_xy(
         last = xy
         matrix = xyz_to_camera_matrix(last, calibrations, analog_balance)
         x, y, z = (matrix.inverse() @ target).tolist()
-        if not (y > 0.0 and x + y + z > 0.0):
+        if not min(x, y, z) > 0.0:
             raise ValueError(f"camera neutral {target.tolist()} is no light that these colour matrices can explain")
         xy = (x / (x + y + z), y / (x + y + z))
         if abs(xy[0] - last[0]) + abs(xy[1] - last[1]) < _XY_TOLERANCE:
@@ -286,8 +286,8 @@ def camera_to_xyz_d50(
     to_xyz = xyz_to_camera_matrix(white, usable, analog_balance).inverse() * target
     x, y, z = to_xyz.sum(dim=1).tolist()
     seen = (x / (x + y + z), y / (x + y + z))
-    adapted: Tensor = adaptation_matrix(seen, D50_XY) @ to_xyz
-    return adapted / y
+    adapted = adaptation_matrix(seen, D50_XY) @ to_xyz
+    return adapted.div(y)
 
 
 def camera_to_space(

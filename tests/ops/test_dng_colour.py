@@ -186,7 +186,7 @@ def test_calibrations_of_the_metadata_are_accepted():
 
 
 def test_a_neutral_that_no_light_gives_still_keeps_grey():
-    odd = (1.0, 0.05, 1.0)
+    odd = (0.05, 1.0, 0.05)
     with pytest.raises(ValueError, match="no light"):
         neutral_to_xy(odd, BOTH)
     result = camera_to_space("srgb", odd, BOTH)
