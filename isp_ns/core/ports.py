@@ -12,6 +12,7 @@ from isp_ns.core.frame import Features, Frame
 
 __all__ = [
     "KINDS",
+    "Balanceable",
     "CameraRgb",
     "Chroma",
     "Depth",
@@ -52,14 +53,23 @@ VALUE_KINDS = frozenset({"gains", "matrix", "stats"})
 
 @dataclass(frozen=True)
 class Port:
-    """One kind of wire; `space` narrows features to the encoder family that made them (None: any)."""
+    """One kind of wire; `space` narrows features to the encoder family that made them (None: any).
+
+    An input may take several kinds, as in `Port("mosaic|camera_rgb")`.
+    """
 
     kind: str
     space: str | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"no port kind {self.kind!r}; kinds are {', '.join(KINDS)}")
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown:
+            raise ValueError(f"no port kind {unknown[0]!r}; kinds are {', '.join(KINDS)}")
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds that may end here."""
+        return tuple(self.kind.split("|"))
 
     @property
     def is_value(self) -> bool:
@@ -68,10 +78,11 @@ class Port:
 
     def accepts(self, other: "Port") -> bool:
         """Whether a wire of `other` may end in this port."""
-        return self.kind == other.kind and (None in (self.space, other.space) or self.space == other.space)
+        return other.kind in self.kinds and (None in (self.space, other.space) or self.space == other.space)
 
     def __str__(self) -> str:
-        return self.kind if self.space is None else f"{self.kind} of {self.space}"
+        text = " or ".join(self.kinds)
+        return text if self.space is None else f"{text} of {self.space}"
 
 
 Sensor = Annotated[Frame, Port("sensor")]
@@ -81,6 +92,7 @@ Mosaic = Annotated[Frame, Port("mosaic")]
 CameraRgb = Annotated[Frame, Port("camera_rgb")]
 LinearRgb = Annotated[Frame, Port("linear_rgb")]
 DisplayRgb = Annotated[Frame, Port("display_rgb")]
+Balanceable = Annotated[Frame, Port("mosaic|camera_rgb")]
 Luma = Annotated[Frame, Port("luma")]
 Chroma = Annotated[Frame, Port("chroma")]
 FeatureMaps = Annotated[Features, Port("features")]
