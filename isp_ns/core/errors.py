@@ -9,6 +9,7 @@ IspError
 ├── ModelError                weights that are absent, altered or outside their domain
 ├── OutputError               a result that cannot be written as asked
 │   └── OutputExistsError
+├── SettingsError             a flag, setting or configuration file that makes no sense
 └── MissingExtraError         an optional package is needed; names the pip line
 """
 
@@ -23,6 +24,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "OutputExistsError",
+    "SettingsError",
     "StageError",
     "UnsupportedSensorError",
 ]
@@ -67,6 +69,10 @@ class OutputError(IspError):
 
 class OutputExistsError(OutputError):
     """The output is already there and the policy says to keep it."""
+
+
+class SettingsError(IspError):
+    """A flag, an argument or a configuration file asks for what does not exist or contradicts itself."""
 
 
 class MissingExtraError(IspError):
