@@ -1,0 +1,113 @@
+"""How linear light is presented to the networks, and how much noise that presentation carries.
+
+`identity` is for images that are gamma-coded already. `sqrt` is an odd square-root-like curve for linear light: it evens out
+shot noise, and is defined below black, where half of the read noise lies.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["ENCODINGS", "decode_light", "encode_light", "encoding_slope", "noise_maps"]
+
+ENCODINGS = ("identity", "sqrt")
+"""Names of the encodings."""
+
+_C2 = 0.05**2
+_NORM = math.sqrt(1 + _C2) - math.sqrt(_C2)
+
+
+def _check(encoding: str) -> None:
+    if encoding not in ENCODINGS:
+        raise ValueError(f"encoding {encoding!r} is unknown; use one of {', '.join(ENCODINGS)}")
+
+
+def encode_light(x: Tensor, encoding: str) -> Tensor:
+    """Linear light to what the networks see; 0 stays 0 and 1 stays 1, any shape.
+
+    Raises:
+        ValueError: for an unknown encoding.
+
+    Source: square-root variance stabiliser (Anscombe 1948), made odd and smooth at zero.
+    """
+    _check(encoding)
+    if encoding == "identity":
+        return x
+    return torch.sign(x) * (torch.sqrt(x.abs() + _C2) - math.sqrt(_C2)) / _NORM
+
+
+def decode_light(y: Tensor, encoding: str) -> Tensor:
+    """Inverse of `encode_light`, any shape.
+
+    Raises:
+        ValueError: for an unknown encoding.
+
+    Source: algebra.
+    """
+    _check(encoding)
+    if encoding == "identity":
+        return y
+    return torch.sign(y) * ((y.abs() * _NORM + math.sqrt(_C2)) ** 2 - _C2)
+
+
+def encoding_slope(x: Tensor, encoding: str) -> Tensor:
+    """Derivative of `encode_light` at linear value `x`, any shape.
+
+    Raises:
+        ValueError: for an unknown encoding.
+
+    Source: algebra.
+    """
+    _check(encoding)
+    if encoding == "identity":
+        return torch.ones_like(x)
+    return 0.5 / (torch.sqrt(x.abs() + _C2) * _NORM)
+
+
+def noise_maps(z_b: Tensor, scale: Tensor, offset: Tensor, encoding: str) -> Tensor:
+    """Standard deviation of the noise per colour at every cell, in the encoded domain.
+
+    The noise model is variance = scale · x + offset for linear x; x is a smooth estimate of the signal that the space
+    carries itself: the mean of the packed colour channels over 3×3 cells (6×6 pixels).
+
+    Args:
+        z_b: (B, C ≥ 12, h, w) detail features whose first 12 channels are packed RGB.
+        scale: (3,) or (B, 3), shot noise of R, G, B.
+        offset: (3,) or (B, 3), read noise variance of R, G, B.
+        encoding: one of `ENCODINGS`.
+
+    Returns:
+        (B, 3, h, w), not negative.
+
+    Raises:
+        ValueError: for an unknown encoding.
+
+    Source: DNG 1.4 NoiseProfile; the delta method.
+    """
+    packed = z_b[:, :12].float()
+    colour = torch.stack([packed[:, c : c + 4].mean(1) for c in (0, 4, 8)], dim=1)
+    smooth = F.avg_pool2d(F.pad(colour, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    x = decode_light(smooth, encoding)
+    a, b = (value.to(x).reshape(-1, 3, 1, 1) for value in (scale, offset))
+    return torch.sqrt((a * x.clamp(min=0) + b).clamp(min=0)) * encoding_slope(x, encoding)
+
+
+def noise_tensors(noise: Sequence[Sequence[float]], strength: float) -> tuple[Tensor, Tensor]:
+    """Scale and offset (3,) of a noise model given as (scale, offset) for R, G, B, times strength².
+
+    Args:
+        noise: three pairs, as `Meta.noise` holds them.
+        strength: multiplies the standard deviation; 0 turns denoising off.
+
+    Raises:
+        ValueError: if there are not three pairs, or a value is negative.
+
+    Source: DNG 1.4 NoiseProfile.
+    """
+    pairs = torch.tensor([[float(v) for v in pair] for pair in noise])
+    if pairs.shape != (3, 2) or not bool((pairs >= 0).all()) or strength < 0:
+        raise ValueError(f"noise needs three (scale, offset) pairs and a strength, none negative, got {noise}, {strength}")
+    return pairs[:, 0] * strength**2, pairs[:, 1] * strength**2

@@ -1,0 +1,129 @@
+"""The few layers that all networks of the neural space are made of: convolutions that can be mirrored.
+
+A 2×2 cell of pixels becomes four channels in `torch.nn.functional.pixel_unshuffle` order: channel = 4·plane + 2·row + column. Such
+channels are called *packed*. Mirroring an image mirrors the cells and the order inside them, so a network for another
+Bayer phase is the same network with mirrored kernels and its packed channels reordered.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["Conv", "ResBlock", "flip_packed", "mirror_", "packed_order"]
+
+
+def packed_order(vertical: bool, horizontal: bool) -> tuple[int, int, int, int]:
+    """Where each of the four pixels of a cell comes from when the cell is mirrored.
+
+    Args:
+        vertical: top and bottom change places.
+        horizontal: left and right change places.
+
+    Source: definition of the pixel-unshuffle channel order.
+    """
+    flip = 2 * int(vertical) + int(horizontal)
+    a, b, c, d = (index ^ flip for index in range(4))
+    return a, b, c, d
+
+
+def _channel_order(channels: int, packed: int, vertical: bool, horizontal: bool) -> Tensor:
+    order = torch.arange(channels)
+    inner = torch.tensor(packed_order(vertical, horizontal))
+    for start in range(0, packed, 4):
+        order[start : start + 4] = start + inner
+    return order
+
+
+def flip_packed(x: Tensor, packed: int, vertical: bool, horizontal: bool) -> Tensor:
+    """Mirror feature maps in image space: the grid and the pixels inside the packed channels.
+
+    Args:
+        x: (B, C, h, w) features.
+        packed: number of leading channels that are packed, a multiple of 4.
+        vertical: mirror top to bottom.
+        horizontal: mirror left to right.
+
+    Source: definition of the pixel-unshuffle channel order.
+    """
+    dims = [dim for dim, wanted in ((2, vertical), (3, horizontal)) if wanted]
+    order = _channel_order(x.shape[1], packed, vertical, horizontal).to(x.device)
+    return x[:, order].flip(dims) if dims else x
+
+
+class Conv(nn.Conv2d):
+    """A convolution that keeps the size (zero padding), or halves it with a 2×2 kernel and stride 2.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        kernel: 1, 2 (stride 2) or 3.
+        packed_in: leading input channels that are packed pixels.
+        packed_out: leading output channels that are packed pixels.
+        bias: whether there is a bias.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        *,
+        packed_in: int = 0,
+        packed_out: int = 0,
+        bias: bool = True,
+    ) -> None:
+        if kernel not in (1, 2, 3):
+            raise ValueError(f"kernel {kernel} is not supported; use 1, 2 (stride 2) or 3")
+        stride = 2 if kernel == 2 else 1
+        super().__init__(inputs, outputs, kernel, stride=stride, padding=kernel // 2 % 2 * (kernel == 3), bias=bias)
+        self.packed_in = packed_in
+        self.packed_out = packed_out
+
+    @torch.no_grad()
+    def mirror_(self, vertical: bool, horizontal: bool) -> None:
+        """Turn this into the convolution that does to a mirrored image what it did to the image."""
+        dims = [dim for dim, wanted in ((2, vertical), (3, horizontal)) if wanted]
+        rows = _channel_order(self.out_channels, self.packed_out, vertical, horizontal)
+        columns = _channel_order(self.in_channels, self.packed_in, vertical, horizontal)
+        self.weight.copy_(self.weight[rows][:, columns].flip(dims))
+        if self.bias is not None:
+            self.bias.copy_(self.bias[rows])
+
+    def zero_(self) -> "Conv":
+        """Set all weights to zero, so that a residual branch starts as nothing; returns itself."""
+        nn.init.zeros_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+        return self
+
+
+class ResBlock(nn.Module):
+    """`relu(x + conv(relu(conv(x))))`, two 3×3 convolutions of equal width.
+
+    Source: He et al. 2016, "Deep residual learning for image recognition", without normalisation.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = Conv(width, width)
+        self.second = Conv(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width, h, w) to the same shape, not negative."""
+        return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+def mirror_(modules: Sequence[nn.Module] | nn.Module, vertical: bool, horizontal: bool) -> None:
+    """Mirror every `Conv` inside, in place.
+
+    Raises:
+        ValueError: if a plain convolution is found, whose channel order is unknown.
+    """
+    for root in [modules] if isinstance(modules, nn.Module) else modules:
+        for module in root.modules():
+            if isinstance(module, Conv):
+                module.mirror_(vertical, horizontal)
+            elif isinstance(module, nn.Conv2d):
+                raise ValueError("only isp_ns.nets.layers.Conv can be mirrored; replace the plain Conv2d")

@@ -1,0 +1,167 @@
+"""From clean pictures to what a sensor would have recorded: camera colour, mosaic, noise; all batched and random.
+
+Every function draws from the generator it is given and from nothing else, so that a run can be repeated.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from isp_ns.nets.encoding import encode_light
+
+__all__ = ["Batch", "augment_colour", "awgn_batch", "camera_batch", "clean_batch", "mosaic_rggb", "turn"]
+
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees, all in the encoded domain.
+
+    Attributes:
+        mosaic: (B, 1, H, W) noisy RGGB mosaic.
+        target: (B, 3, H, W) clean picture.
+        noise: (B, 3, H/2, W/2) standard deviation that the denoiser is told.
+        sigma: (B,) mean standard deviation in the encoded domain, to weigh the loss.
+    """
+
+    mosaic: Tensor
+    target: Tensor
+    noise: Tensor
+    sigma: Tensor
+
+
+def _uniform(rng: Generator, size: tuple[int, ...], low: float, high: float) -> Tensor:
+    return low + (high - low) * torch.rand(size, generator=rng)
+
+
+def turn(x: Tensor, rng: Generator) -> Tensor:
+    """One of the eight turns and flips of a square, the same for the whole batch.
+
+    Args:
+        x: (B, C, H, H).
+        rng: where randomness comes from.
+
+    Source: the symmetry group of the square.
+    """
+    k = int(torch.randint(8, (1,), generator=rng))
+    x = x.rot90(k % 4, (2, 3))
+    return x.flip(3) if k >= 4 else x
+
+
+def augment_colour(rgb: Tensor, rng: Generator, share: float) -> Tensor:
+    """Change channel gains, saturation and channel order of a share of the batch; stays in 0..1.
+
+    A net that has seen ordinary photographs only leans on their weak colours and fails on saturated ones.
+
+    Args:
+        rgb: (B, 3, H, W) in 0..1.
+        rng: where randomness comes from.
+        share: probability that a picture is changed.
+
+    Source: gains and saturation after Brooks et al. 2019 (arXiv 1811.11127) and common practice.
+    """
+    batch = rgb.shape[0]
+    chosen = (torch.rand(batch, generator=rng) < share).float().view(-1, 1, 1, 1)
+    luma = (rgb * torch.tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    saturation = torch.exp(_uniform(rng, (batch, 1, 1, 1), -0.3, 1.0))
+    gains = torch.exp(_uniform(rng, (batch, 3, 1, 1), -0.7, 0.4))
+    changed = ((luma + saturation * (rgb - luma)) * gains).clamp(0, 1)
+    order = torch.argsort(torch.rand(batch, 3, generator=rng), dim=1)
+    swapped = changed.gather(1, order.view(batch, 3, 1, 1).expand_as(changed))
+    return rgb + chosen * (swapped - rgb)
+
+
+def mosaic_rggb(rgb: Tensor) -> Tensor:
+    """Sample (B, 3, H, W) with the RGGB pattern to (B, 1, H, W).
+
+    Source: Bayer 1976 (US patent 3971065).
+    """
+    out = rgb[:, 1:2].clone()
+    out[..., 0::2, 0::2] = rgb[:, 0:1, 0::2, 0::2]
+    out[..., 1::2, 1::2] = rgb[:, 2:3, 1::2, 1::2]
+    return out
+
+
+def clean_batch(rgb: Tensor) -> Batch:
+    """Gamma-coded pictures without noise.
+
+    Args:
+        rgb: (B, 3, H, W) in 0..1.
+
+    Source: the noise-free demosaicking benchmarks.
+    """
+    batch, _, height, width = rgb.shape
+    return Batch(mosaic_rggb(rgb), rgb, rgb.new_zeros(batch, 3, height // 2, width // 2), rgb.new_zeros(batch))
+
+
+def awgn_batch(rgb: Tensor, rng: Generator, sigma_max: float) -> Batch:
+    """Gamma-coded pictures with Gaussian noise, σ uniform in 0..sigma_max; the denoiser's σ is up to 10 % off.
+
+    Args:
+        rgb: (B, 3, H, W) in 0..1.
+        rng: where randomness comes from.
+        sigma_max: largest standard deviation, of a range of 1.
+
+    Source: the joint demosaicking and denoising benchmarks (Gharbi et al. 2016).
+    """
+    batch, _, height, width = rgb.shape
+    sigma = _uniform(rng, (batch, 1, 1, 1), 0, sigma_max)
+    mosaic = mosaic_rggb(rgb)
+    mosaic = mosaic + sigma * torch.randn(mosaic.shape, generator=rng)
+    told = sigma * _uniform(rng, (batch, 1, 1, 1), 0.9, 1.1)
+    return Batch(mosaic, rgb, told.expand(batch, 3, height // 2, width // 2), sigma.flatten())
+
+
+def _camera_light(rgb: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+    """Gamma-coded pictures to white-balanced linear camera light, clipped as the sensor clips, and its gains (B, 3)."""
+    batch = rgb.shape[0]
+    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    mix = _uniform(rng, (batch, 3, 3), 0, 0.3) * (1 - torch.eye(3))
+    mix = mix + torch.eye(3)
+    camera = torch.einsum("bij,bjhw->bihw", mix / mix.sum(2, keepdim=True), linear)
+    red, blue = _uniform(rng, (batch, 1), 1.2, 2.6), _uniform(rng, (batch, 1), 1.2, 2.4)
+    gains = torch.cat([red, torch.ones(batch, 1), blue], 1)
+    exposure = torch.exp(_uniform(rng, (batch, 1, 1, 1), -2.5, 0.3))
+    wide = gains.view(batch, 3, 1, 1)
+    return torch.minimum(camera * exposure, wide), gains
+
+
+def _draw_noise(batch: int, rng: Generator) -> tuple[Tensor, Tensor]:
+    """Shot and read variance (B, 1) of a raw value in 0..1, before white balance."""
+    log_shot = _uniform(rng, (batch, 1), -11.0, -4.0)
+    log_read = 2.18 * log_shot + 1.20 + 0.5 * torch.randn(batch, 1, generator=rng)
+    return torch.exp(log_shot), torch.exp(log_read)
+
+
+def camera_batch(rgb: Tensor, rng: Generator) -> tuple[Batch, Tensor, Tensor]:
+    """Unprocessed pictures under the noise of a camera, encoded by `sqrt`; values below black are kept.
+
+    Args:
+        rgb: (B, 3, H, W) in 0..1, gamma-coded.
+        rng: where randomness comes from.
+
+    Returns:
+        The batch with `noise` still empty, and the (scale, offset) (B, 3) that the denoiser is told: up to 20 % off the
+        truth, and zero for one picture in twenty, so that a missing noise model does no harm.
+
+    Source: Brooks et al. 2019, "Unprocessing images for learned raw denoising" (arXiv 1811.11127); ranges widened.
+    """
+    batch, _, height, width = rgb.shape
+    light, gains = _camera_light(rgb, rng)
+    shot, read = _draw_noise(batch, rng)
+    scale, offset = shot * gains, read * gains**2
+    wide_scale, wide_offset, ceiling = (
+        mosaic_rggb(v.view(batch, 3, 1, 1).expand(batch, 3, 2, 2)).repeat(1, 1, height // 2, width // 2)
+        for v in (scale, offset, gains)
+    )
+    clean = mosaic_rggb(light)
+    deviation = torch.sqrt(wide_scale * clean + wide_offset)
+    noisy = torch.minimum(clean + deviation * torch.randn(clean.shape, generator=rng), ceiling)
+    error = torch.exp(_uniform(rng, (batch, 1), -0.2, 0.2))
+    error = error * (torch.rand(batch, 1, generator=rng) >= 0.05)
+    target = encode_light(light, "sqrt")
+    sigma = (encode_light(clean + deviation, "sqrt") - encode_light(clean, "sqrt")).mean((1, 2, 3))
+    empty = rgb.new_zeros(batch, 3, height // 2, width // 2)
+    return Batch(encode_light(noisy, "sqrt"), target, empty, sigma), scale * error, offset * error

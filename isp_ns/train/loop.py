@@ -1,0 +1,280 @@
+"""The training loop of the neural space: by wall-clock or by steps, resumable, with JSONL curves."""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+from isp_ns.nets.encoding import noise_maps
+from isp_ns.nets.space import NeuralSpace, build_space
+from isp_ns.train.degrade import Batch, augment_colour, awgn_batch, camera_batch, clean_batch, turn
+from isp_ns.train.equivariance import draw_transform, transform_space
+from isp_ns.train.losses import feature_distance, gradient_l1, l1, weighted_mse
+from isp_ns.train.patches import PatchSource
+from isp_ns.train.recipe import Phase, Recipe
+from isp_ns.train.validate import Holdout, validate
+
+__all__ = ["Budget", "Trainer"]
+
+_WARMUP_STEPS = 300
+_GRADIENT_GRAIN = 0.1
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a run lasts: seconds of training, or a number of steps, which makes it exactly repeatable.
+
+    Raises:
+        ValueError: unless exactly one is given.
+    """
+
+    time_s: float | None = None
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.time_s is None) == (self.steps is None):
+            raise ValueError("give a training run either time_s or steps")
+
+    def progress(self, step: int, elapsed_s: float) -> float:
+        """Share of the run that is over, 0..1."""
+        done = step / self.steps if self.steps else elapsed_s / (self.time_s or math.inf)
+        return min(1.0, done)
+
+
+@dataclass
+class Trainer:
+    """One run: weights, their average, optimiser, and the generator that all randomness comes from.
+
+    Attributes:
+        recipe: what to do.
+        source: training patches.
+        holdout: pictures for validation.
+        budget: how long.
+        out: folder of checkpoint.pt and curves.jsonl.
+        device: where to train.
+        rank: which of the recipe's workers this is; worker 0 validates and writes the curves.
+    """
+
+    recipe: Recipe
+    source: PatchSource
+    holdout: Holdout
+    budget: Budget
+    out: Path
+    device: str = "cpu"
+    rank: int = 0
+    step: int = 0
+    elapsed_s: float = 0.0
+    space: NeuralSpace = field(init=False)
+    average: NeuralSpace = field(init=False)
+    optimizer: torch.optim.Optimizer = field(init=False)
+    rng: torch.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.recipe.seed)
+        self.rng = torch.Generator().manual_seed(self.recipe.seed + 1000 * self.rank)
+        self.space = build_space(self.recipe.space, self.recipe.space_id).to(self.device)
+        self.average = build_space(self.recipe.space, self.recipe.space_id).to(self.device).requires_grad_(False)
+        self.average.load_state_dict(self.space.state_dict())
+        self.optimizer = torch.optim.AdamW(
+            self.space.parameters(), self.recipe.learning_rate, (0.9, 0.99), weight_decay=self.recipe.weight_decay
+        )
+        self.out.mkdir(parents=True, exist_ok=True)
+
+    # ---- state
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where this worker keeps its state."""
+        return self.out / ("checkpoint.pt" if self.rank == 0 else f"checkpoint_{self.rank}.pt")
+
+    def save(self) -> None:
+        """Write the checkpoint; an interrupted write leaves the former one."""
+        state = {
+            "space": self.space.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": self.rng.get_state(),
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+        }
+        partial = self.checkpoint.with_suffix(".part")
+        torch.save(state, partial)
+        partial.replace(self.checkpoint)
+
+    def resume(self) -> None:
+        """Continue from the checkpoint.
+
+        Raises:
+            FileNotFoundError: if there is none.
+        """
+        state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        self.space.load_state_dict(state["space"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rng.set_state(state["rng"])
+        self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
+
+    def log(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Append one line to curves.jsonl; worker 0 only."""
+        if self.rank:
+            return
+        line = {"kind": kind, "step": self.step, "elapsed_s": round(self.elapsed_s, 1), **values}
+        with (self.out / "curves.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    # ---- one step
+
+    def learning_rate(self, progress: float) -> float:
+        """Warm-up by steps, flat, then a cosine to 1 % by share of the run."""
+        flat = self.recipe.flat_until
+        tail = max(0.0, (progress - flat) / (1 - flat))
+        shape = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * tail))
+        return self.recipe.learning_rate * shape * min(1.0, (self.step + 1) / _WARMUP_STEPS)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.recipe.dtype == "bfloat16")
+
+    def _pictures(self, phase: Phase, count: int) -> Tensor:
+        rgb = turn(self.source.draw(count, phase.patch_px, self.rng), self.rng)
+        return augment_colour(rgb, self.rng, self.recipe.colour_share)
+
+    def _rgb_loss(self, phase: Phase) -> Tensor:
+        """Auto-encode: plainly, through a transform of the space, or with noise and the denoiser."""
+        x = self._pictures(phase, phase.batch).to(self.device)
+        kind = float(torch.rand(1, generator=self.rng))
+        if kind < self.recipe.equivariance:
+            return self._equivariance_loss(x)
+        noisy = kind > 0.5 + self.recipe.equivariance / 2
+        sigma = torch.rand(x.shape[0], 1, 1, 1, generator=self.rng) * self.recipe.sigma_max / 255 * noisy
+        seen = x + (sigma * torch.randn(x.shape, generator=self.rng)).to(x)
+        z_b, z_t = self.space.e_rgb(seen)
+        if noisy:
+            maps = sigma.expand(-1, 3, *z_b.shape[-2:]).to(x)
+            z_b, z_t = self.space.denoiser(z_b, z_t, maps)
+        loss = self._picture_loss(self.space.d_rgb(z_b, z_t), x)
+        return loss if noisy else loss + self._alignment(x, z_b, z_t)
+
+    def _picture_loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return l1(output, target) + _GRADIENT_GRAIN * gradient_l1(output, target)
+
+    def _equivariance_loss(self, x: Tensor) -> Tensor:
+        transform = draw_transform(self.rng)
+        moved = transform_space(*self.space.e_rgb(x), transform)
+        return self._picture_loss(self.space.d_rgb(*moved), transform.apply(x, 1))
+
+    def _alignment(self, x: Tensor, z_b: Tensor, z_t: Tensor) -> Tensor:
+        """Draw E_rgb's features towards what E_raw makes of the same picture; E_raw itself is left free."""
+        with torch.no_grad():
+            raw_b, raw_t = self.space.e_raw(clean_batch(x).mosaic)
+        near = feature_distance(z_b[:, 12:], raw_b[:, 12:]) + feature_distance(z_t, raw_t)
+        return self.recipe.alignment * near
+
+    def _raw_batches(self, phase: Phase) -> list[tuple[Batch, tuple[Tensor, Tensor] | None]]:
+        mix = phase.mix or {}
+        counts = {kind: round(share * phase.batch) for kind, share in mix.items()}
+        batches: list[tuple[Batch, tuple[Tensor, Tensor] | None]] = []
+        if counts.get("clean"):
+            batches.append((clean_batch(self._pictures(phase, counts["clean"])), None))
+        if counts.get("awgn"):
+            pictures = self._pictures(phase, counts["awgn"])
+            batches.append((awgn_batch(pictures, self.rng, self.recipe.sigma_max / 255), None))
+        if counts.get("camera"):
+            batch, scale, offset = camera_batch(self._pictures(phase, counts["camera"]), self.rng)
+            batches.append((batch, (scale, offset)))
+        return batches
+
+    def _raw_loss(self, phase: Phase) -> Tensor:
+        """Mosaic to picture, with the denoiser wherever there is noise."""
+        parts = self._raw_batches(phase)
+        count = sum(batch.mosaic.shape[0] for batch, _ in parts)
+        z_b, z_t = self.space.e_raw(torch.cat([batch.mosaic for batch, _ in parts]).to(self.device))
+        clean = parts[0][0].mosaic.shape[0] if not bool(parts[0][0].sigma.any()) else 0
+        if clean < count:
+            maps = self._maps(parts, z_b)[clean:]
+            den_b, den_t = self.space.denoiser(z_b[clean:], z_t[clean:], maps)
+            z_b, z_t = torch.cat([z_b[:clean], den_b]), torch.cat([z_t[:clean], den_t])
+        output = self.space.d_rgb(z_b, z_t)
+        target = torch.cat([batch.target for batch, _ in parts]).to(self.device)
+        if phase.loss == "mse":
+            return weighted_mse(output, target, torch.cat([batch.sigma for batch, _ in parts]).to(self.device))
+        return l1(output, target)
+
+    def _maps(self, parts: list[tuple[Batch, tuple[Tensor, Tensor] | None]], z_b: Tensor) -> Tensor:
+        maps, start = [], 0
+        for batch, model in parts:
+            stop = start + batch.mosaic.shape[0]
+            if model is None:
+                maps.append(batch.noise.to(z_b))
+            else:
+                maps.append(noise_maps(z_b[start:stop].detach(), model[0].to(z_b), model[1].to(z_b), "sqrt"))
+            start = stop
+        return torch.cat(maps)
+
+    def train_step(self) -> float:
+        """One optimiser step; returns its loss."""
+        progress = self.budget.progress(self.step, self.elapsed_s)
+        phase = self.recipe.phase(progress)
+        rate = self.learning_rate(progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        on_rgb = phase.rgb_every > 0 and self.step % phase.rgb_every == 0
+        with self._autocast():
+            loss = self._rgb_loss(phase) if on_rgb else self._raw_loss(phase)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.space.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _synchronise(self, spent_s: float) -> None:
+        """End a round: average the weights over the workers, agree on the time, move the averaged model on."""
+        if self.recipe.workers > 1:
+            weights = list(self.space.parameters())
+            flat = torch.cat([weight.reshape(-1) for weight in weights])
+            slowest = torch.tensor([spent_s], dtype=torch.float64)
+            distributed.all_reduce(flat)
+            distributed.all_reduce(slowest, distributed.ReduceOp.MAX)
+            parts = (flat / self.recipe.workers).split([weight.numel() for weight in weights])
+            for weight, part in zip(weights, parts, strict=True):
+                weight.copy_(part.view(weight.shape))
+            spent_s = float(slowest)
+        self.elapsed_s += spent_s
+        rounds = self.step / self.recipe.sync_every
+        decay = min(self.recipe.ema**self.recipe.sync_every, (1 + rounds) / (10 + rounds))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.space.parameters()), 1 - decay)
+
+    # ---- the run
+
+    def run(self) -> None:
+        """Train until the budget is spent; validate, write curves and checkpoints on the way."""
+        torch.set_num_threads(self.recipe.threads)
+        next_save, next_check = self.elapsed_s + self.recipe.checkpoint_s, self.elapsed_s + self.recipe.validate_s
+        losses: list[float] = []
+        while self.budget.progress(self.step, self.elapsed_s) < 1:
+            started = time.monotonic()
+            losses += [self.train_step() for _ in range(self.recipe.sync_every)]
+            self._synchronise(time.monotonic() - started)
+            if len(losses) >= 200:
+                phase = self.recipe.phase(self.budget.progress(self.step, self.elapsed_s))
+                self.log("loss", {"phase": phase.name, "loss": sum(losses) / len(losses)})
+                losses = []
+            if self.elapsed_s >= next_save:
+                self.save()
+                next_save += self.recipe.checkpoint_s
+            if self.elapsed_s >= next_check:
+                self._validate()
+                next_check += self.recipe.validate_s
+        self.save()
+        self._validate()
+
+    def _validate(self) -> None:
+        if self.rank == 0:
+            self.log("validation", validate(self.average, self.holdout))

@@ -1,0 +1,142 @@
+"""Recipes: what a training run does, as YAML, checked when read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from isp_ns.core.errors import ModelError
+from isp_ns.nets.space import SPECS
+
+__all__ = ["MIXES", "Phase", "Recipe", "load_recipe"]
+
+MIXES = ("clean", "awgn", "camera")
+"""Kinds of training pictures: gamma-coded without noise, gamma-coded with Gaussian noise, camera light with its noise."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the schedule.
+
+    Attributes:
+        name: what the curves call it.
+        until: share of the run, 0..1, at which it ends.
+        rgb_every: every n-th step trains E_rgb and D_rgb on RGB; 1 is every step, 0 none.
+        mix: share of each kind of `MIXES` in a mosaic batch.
+        loss: "l1" or "mse".
+        batch: patches per step.
+        patch_px: side of a patch.
+    """
+
+    name: str
+    until: float
+    rgb_every: int = 0
+    mix: Mapping[str, float] | None = None
+    loss: str = "l1"
+    batch: int = 32
+    patch_px: int = 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run of a neural space.
+
+    Attributes:
+        space: key of `isp_ns.nets.space.SPECS`.
+        space_id: name that the features carry.
+        seed: of weights and data.
+        manifests: names of manifests in data_tools/manifests.
+        phases: in order; the last one ends at 1.
+        learning_rate: at its flat part.
+        flat_until: share of the run with the flat rate, then a cosine to 1 %.
+        weight_decay: of AdamW.
+        ema: decay of the averaged weights, which are what is shipped.
+        hard_share: share of patches drawn by difficulty.
+        shrink_share: share of batches drawn at twice the size and averaged down.
+        colour_share: share of patches with changed colours.
+        sigma_max: largest Gaussian noise, of 255.
+        equivariance: share of RGB steps with the equivariance term.
+        alignment: weight of the pull of E_rgb's features towards those of E_raw.
+        checkpoint_s: seconds between checkpoints.
+        validate_s: seconds between validations.
+        dtype: "bfloat16" (autocast) or "float32".
+        workers: processes that train side by side and average their weights; steps and batches count per worker.
+        sync_every: steps between two averagings.
+        threads: of torch, per worker.
+    """
+
+    space: str
+    space_id: str
+    seed: int
+    manifests: tuple[str, ...]
+    phases: tuple[Phase, ...]
+    learning_rate: float = 2e-3
+    flat_until: float = 0.6
+    weight_decay: float = 1e-4
+    ema: float = 0.999
+    hard_share: float = 0.6
+    shrink_share: float = 0.2
+    colour_share: float = 0.5
+    sigma_max: float = 20.0
+    equivariance: float = 0.5
+    alignment: float = 0.02
+    checkpoint_s: float = 120.0
+    validate_s: float = 300.0
+    dtype: str = "bfloat16"
+    workers: int = 1
+    sync_every: int = 4
+    threads: int = 2
+
+    def phase(self, progress: float) -> Phase:
+        """The phase at a share of the run, 0..1."""
+        return next((phase for phase in self.phases if progress < phase.until), self.phases[-1])
+
+
+def _known(kind: type, values: Any, where: str) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ModelError(f"{where}: expected names and values, got {type(values).__name__}")
+    unknown = sorted(set(values) - {f.name for f in fields(kind)})
+    if unknown:
+        known = ", ".join(f.name for f in fields(kind))
+        raise ModelError(f"{where}: unknown {', '.join(unknown)}; known are {known}")
+    return values
+
+
+def _check(recipe: Recipe, where: str) -> Recipe:
+    problems = []
+    if recipe.space not in SPECS:
+        problems.append(f"space {recipe.space!r} is none of {', '.join(SPECS)}")
+    ends = [phase.until for phase in recipe.phases]
+    if not ends or ends != sorted(ends) or ends[-1] != 1:
+        problems.append(f"phases end at {ends}; they must rise to 1")
+    for phase in recipe.phases:
+        if phase.mix is not None and (set(phase.mix) - set(MIXES) or abs(sum(phase.mix.values()) - 1) > 1e-6):
+            problems.append(f"mix of phase {phase.name} must be shares of {', '.join(MIXES)} that add up to 1")
+        if phase.mix is None and phase.rgb_every != 1:
+            problems.append(f"phase {phase.name} has no mix, so rgb_every must be 1")
+    if recipe.dtype not in ("bfloat16", "float32"):
+        problems.append(f"dtype {recipe.dtype!r} is neither bfloat16 nor float32")
+    if problems:
+        raise ModelError(f"{where}: " + "; ".join(problems))
+    return recipe
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        ModelError: if the file is absent, is no YAML, or does not make sense.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ModelError(f"{path}: the recipe cannot be read ({error})") from error
+    values = _known(Recipe, document, str(path))
+    try:
+        phases = tuple(Phase(**_known(Phase, phase, f"{path}: phases")) for phase in values.pop("phases", []))
+        recipe = Recipe(**{**values, "manifests": tuple(values.get("manifests", ())), "phases": phases})
+    except TypeError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return _check(recipe, str(path))

@@ -1,0 +1,107 @@
+"""From a recipe to trained weights."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import distributed
+
+from isp_ns.core.errors import ModelError
+from isp_ns.train.loop import Budget, Trainer
+from isp_ns.train.manifest import data_root, load_manifest, verified_files
+from isp_ns.train.patches import PatchSource, load_rgb8
+from isp_ns.train.recipe import load_recipe
+from isp_ns.train.validate import Holdout
+
+__all__ = ["run_recipe"]
+
+
+def _find_manifest(name: str, recipe: Path) -> Path:
+    path = recipe.parent.parent / "manifests" / f"{name}.yaml"
+    if not path.is_file():
+        raise ModelError(f"{recipe}: there is no manifest {name!r} at {path}")
+    return path
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every worker of a run needs to know."""
+
+    path: Path
+    out: Path
+    budget: Budget
+    resume: bool
+    root: Path
+    device: str
+
+
+def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
+    """Run one worker; workers meet at the file `meeting`."""
+    recipe = load_recipe(job.path)
+    torch.set_num_threads(recipe.threads)
+    if meeting:
+        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=recipe.workers)
+    manifests = [load_manifest(_find_manifest(name, job.path)) for name in recipe.manifests]
+    train = [load_rgb8(file) for m in manifests for file in verified_files(m, job.root, "train")]
+    holdout = [load_rgb8(file) for m in manifests for file in verified_files(m, job.root, "holdout")]
+    source = PatchSource(train, recipe.hard_share, recipe.shrink_share)
+    trainer = Trainer(recipe, source, Holdout(holdout), job.budget, job.out, job.device, rank)
+    if job.resume:
+        if not trainer.checkpoint.is_file():
+            raise ModelError(f"{trainer.checkpoint}: there is no checkpoint to resume; start without --resume")
+        trainer.resume()
+    trainer.run()
+    if meeting:
+        distributed.destroy_process_group()
+    return trainer
+
+
+def _with_workers(workers: int, job: _Job) -> Trainer:
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = f"file://{folder}/meeting"
+        others = torch.multiprocessing.spawn(  # type: ignore[no-untyped-call]
+            _other_worker, (job, meeting), nprocs=workers - 1, join=False, daemon=True
+        )
+        trainer = _work(0, job, meeting)
+        others.join()
+    return trainer
+
+
+def _other_worker(index: int, job: _Job, meeting: str) -> None:
+    _work(index + 1, job, meeting)
+
+
+def run_recipe(
+    path: Path,
+    out: Path,
+    *,
+    time_s: float | None = None,
+    steps: int | None = None,
+    resume: bool = False,
+    data: Path | None = None,
+    device: str = "cpu",
+) -> Trainer:
+    """Train a neural space as a recipe says.
+
+    Args:
+        path: the recipe; its manifests are in the folder `manifests` beside the recipe's folder.
+        out: folder of checkpoint.pt and curves.jsonl.
+        time_s: seconds of training, all resumed parts together.
+        steps: number of optimiser steps instead, exactly repeatable.
+        resume: continue from the checkpoint in `out`.
+        data: folder of the datasets, else ISP_NS_SHARED_DATA.
+        device: "cpu" or "cuda".
+
+    Returns:
+        The trainer at its end; `trainer.average` holds the weights to ship.
+
+    Raises:
+        ModelError: if the recipe, a manifest or the data folder cannot be used, or there is nothing to resume.
+        DecodeError: if a picture is absent or altered.
+    """
+    recipe = load_recipe(path)
+    job = _Job(path, out, Budget(time_s=time_s, steps=steps), resume, data_root(data), device)
+    if recipe.workers == 1:
+        return _work(0, job, None)
+    return _with_workers(recipe.workers, job)
