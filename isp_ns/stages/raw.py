@@ -9,6 +9,7 @@ from isp_ns.core.reach import Local
 from isp_ns.core.stage import stage
 from isp_ns.ops import levels
 from isp_ns.ops.noise import scale_noise
+from isp_ns.ops.white_balance import apply_gains
 
 __all__ = ["black_level", "black_level_mono", "black_level_rgb", "gains"]
 
@@ -65,10 +66,7 @@ def gains(raw: Mosaic, gains: Gains) -> Mosaic:
 
     Afterwards grey is equal in R, G and B, and the noise model of the metadata is that of the balanced values.
     """
-    data = raw.data.clone()
-    for colour, row, column in raw.cfa.planes():
-        data[:, row::2, column::2] *= gains[colour]
-    return balanced(raw.with_data(data), gains)
+    return balanced(raw.with_data(apply_gains(raw.data, raw.cfa, gains)), gains)
 
 
 def balanced(frame: Frame, gains: torch.Tensor) -> Frame:
