@@ -40,8 +40,8 @@ def detect_defects(mosaic: Tensor, noise: NoisePairs, *, threshold_sigma: float 
     Returns:
         (N, 2) rows and columns, int64.
 
-    Source: order-statistic impulse detection, after Kong et al. 1998 and the ROAD statistic of Garnett et al. 2005,
-    IEEE TIP 14(11), with the second extremum in place of a rank sum.
+    Source: impulse detection by order statistics, as the ROAD statistic of Garnett et al. 2005, IEEE TIP 14(11), with
+    the second extremum in place of a sum of ranked differences.
     """
     scale, offset = max(s for s, _ in noise), max(o for _, o in noise)
     low, high = _second_extrema(mosaic)

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 STARLET_TAPS = (6 / 16, 4 / 16, 1 / 16)
-"""Half of the B3-spline kernel of the starlet transform, centre first. Source: Starck and Murtagh 2006, eq. A.9."""
+"""Half of the B3-spline kernel of the starlet transform, centre first. Source: Starck and Murtagh 2006, app. A."""
 
 
 def pad_mirror(image: Tensor, halo: int | tuple[int, int, int, int]) -> Tensor:

@@ -103,7 +103,7 @@ def add_noise(
     Returns:
         A noisy copy.
 
-    Source: heteroscedastic Gaussian, Foi et al. 2008, IEEE TIP 17(10), eq. 2.
+    Source: heteroscedastic Gaussian, Foi et al. 2008, IEEE TIP 17(10).
     """
     normal = torch.randn(image.shape, generator=generator, dtype=image.dtype, device=image.device)
     if pattern is None:
@@ -132,7 +132,7 @@ def anscombe(image: Tensor, scale: Tensor | float, offset: Tensor | float) -> Te
         Stabilised values of the image's shape.
 
     Source: Mäkitalo and Foi 2013, IEEE TIP 22(1), "Optimal Inversion of the Generalized Anscombe Transformation for
-    Poisson-Gaussian Noise", eq. 2.
+    Poisson-Gaussian Noise".
     """
     variance_zero = 0.375 * scale * scale + offset
     root = (image * scale).add_(variance_zero).clamp_(min=0).sqrt_()
@@ -151,7 +151,7 @@ def inverse_anscombe(stabilised: Tensor, scale: Tensor | float, offset: Tensor |
     Returns:
         Linear values.
 
-    Source: Mäkitalo and Foi 2013, section III-A.
+    Source: Mäkitalo and Foi 2013.
     """
     root_zero = (0.375 * scale * scale + offset) ** 0.5
     return (stabilised * (0.25 * scale)).add_(root_zero).clamp_(min=0.5 * root_zero).mul_(stabilised)
@@ -168,7 +168,7 @@ def unbiased_inverse_anscombe(stabilised: Tensor, scale: Tensor | float, offset:
     Returns:
         Linear values.
 
-    Source: Mäkitalo and Foi 2013, eq. 10, with D = stabilised + f(0).
+    Source: Mäkitalo and Foi 2013, the closed-form approximation, with D = stabilised + f(0).
     """
     root_zero = (0.375 * scale * scale + offset) ** 0.5
     inverse = scale / (stabilised * scale + 2.0 * root_zero).clamp_(min=math.sqrt(1.5) * scale)
