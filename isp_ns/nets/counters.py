@@ -59,7 +59,7 @@ def raw_path_macs(space: NeuralSpace, side: int = 64) -> dict[str, float]:
     mosaic, rgb = torch.zeros(1, 1, side, side, device=device), torch.zeros(1, 3, side, side, device=device)
     with torch.no_grad():
         z_b, z_t = space.e_raw(mosaic)
-    maps = torch.ones(1, 3, side // 2, side // 2, device=device)
+    maps = torch.ones(1, 3, side // 4, side // 4, device=device)
     runs: dict[str, tuple[Callable[[], object], nn.Module]] = {
         "encode": (lambda: space.e_raw(mosaic), space.e_raw),
         "denoise": (lambda: space.denoiser(z_b, z_t, maps), space.denoiser),

@@ -32,8 +32,8 @@ class RgbDecoder(nn.Module):
     def forward(self, z_b: Tensor, z_t: Tensor) -> Tensor:
         """z_b (B, z_b, H/2, W/2) and z_t (B, z_t, H/4, W/4) to encoded RGB (B, 3, H, W), fp32."""
         dtype = self.merge.weight.dtype
-        x = F.relu(self.merge(z_b.to(dtype)) + F.pixel_shuffle(self.up(z_t.to(dtype)), 2))
+        x = F.relu_(self.merge(z_b.to(dtype)).add_(F.pixel_shuffle(self.up(z_t.to(dtype)), 2)))
         for conv in self.refine:
-            x = F.relu(conv(x))
-        packed = self.head(x).float() + z_b[:, :PACKED_RGB]
+            x = F.relu_(conv(x))
+        packed = self.head(x) + z_b[:, :PACKED_RGB]
         return F.pixel_shuffle(packed.contiguous(memory_format=torch.contiguous_format), 2)

@@ -1,5 +1,6 @@
 """The denoiser: from the space to the space, told how much noise there is at every cell."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,10 +31,10 @@ class SpaceDenoiser(nn.Module):
         super().__init__()
         self.enter_t = Conv(z_t, width_t)
         self.level_t = Conv(3, width_t, 1, bias=False)
-        self.leave_t = Conv(width_t, z_t).zero_()
+        self.leave_t = Conv(width_t, z_t, bias=False).zero_()
         self.enter_b = Conv(z_b, width_b, packed_in=PACKED_RGB)
         self.level_b = Conv(3, width_b, 1, bias=False)
-        self.leave_b = Conv(width_b, z_b, 1, packed_out=PACKED_RGB).zero_()
+        self.leave_b = Conv(width_b, z_b, 1, packed_out=PACKED_RGB, bias=False).zero_()
 
     def forward(self, z_b: Tensor, z_t: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Denoise the features.
@@ -41,18 +42,17 @@ class SpaceDenoiser(nn.Module):
         Args:
             z_b: (B, z_b, H/2, W/2).
             z_t: (B, z_t, H/4, W/4).
-            noise: (B, 3, H/2, W/2) standard deviations of R, G, B in the encoded domain, ≥ 0.
+            noise: (B, 3, H/4, W/4) standard deviations of R, G, B in the encoded domain, ≥ 0.
 
         Returns:
             z_b and z_t of the same shapes.
         """
         dtype = self.enter_b.weight.dtype
         gate = noise.mean(1, keepdim=True)
-        gate = gate / (gate + _HALF_GATE)
-        level = (noise * _CONDITION_GAIN).clamp(max=2).to(dtype)
-        level_t, gate_t = F.avg_pool2d(level, 2), F.avg_pool2d(gate, 2)
-        hidden_t = F.relu(self.enter_t(z_t.to(dtype)) + self.level_t(level_t))
-        hidden_b = F.relu(self.enter_b(z_b.to(dtype)) + self.level_b(level))
-        residual_t = self.leave_t(hidden_t) * gate_t.to(dtype)
-        residual_b = self.leave_b(hidden_b).float() * gate
-        return z_b + residual_b, z_t + residual_t.to(z_t.dtype)
+        level_t = (noise * _CONDITION_GAIN).clamp_(max=2).to(dtype)
+        gate_t = (gate / (gate + _HALF_GATE)).to(dtype)
+        both = F.interpolate(torch.cat([level_t, gate_t], 1), scale_factor=2, mode="bilinear", align_corners=False)
+        level_b, gate_b = both[:, :3], both[:, 3:]
+        hidden_t = F.relu_(self.enter_t(z_t.to(dtype)).add_(self.level_t(level_t))) * gate_t
+        hidden_b = F.relu_(self.enter_b(z_b.to(dtype)).add_(self.level_b(level_b))) * gate_b
+        return z_b + self.leave_b(hidden_b), z_t + self.leave_t(hidden_t).to(z_t.dtype)

@@ -71,13 +71,15 @@ class _Trunk(nn.Module):
 
     def forward(self, packed: Tensor) -> tuple[Tensor, Tensor]:
         """(B, packed, h, w) to the learned part of z_b (B, z_b, h, w) and to z_t (B, z_t, h/2, w/2)."""
-        fine = self.fine(F.relu(self.stem(packed.to(self.stem.weight.dtype))))
-        return self.tap(fine), self.coarse(F.relu(self.down(fine)))
+        fine = self.fine(F.relu_(self.stem(packed.to(self.stem.weight.dtype))))
+        return self.tap(fine), self.coarse(F.relu_(self.down(fine)))
 
 
 def _add_base(tap: Tensor, base: Tensor) -> Tensor:
     """Add the packed picture to the first channels, in fp32: bf16 has too few bits for a picture."""
-    return tap.float() + F.pad(base, (0, 0, 0, 0, 0, tap.shape[1] - base.shape[1]))
+    z_b = tap.float()
+    z_b[:, :PACKED_RGB] += base
+    return z_b
 
 
 class RawEncoder(nn.Module):

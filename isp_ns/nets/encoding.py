@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["ENCODINGS", "decode_light", "encode_light", "encoding_slope", "noise_maps"]
+__all__ = ["ENCODINGS", "decode_light", "encode_light", "encoding_slope", "noise_maps", "noise_tensors"]
 
 ENCODINGS = ("identity", "sqrt")
 """Names of the encodings."""
 
-_C2 = 0.05**2
-_NORM = math.sqrt(1 + _C2) - math.sqrt(_C2)
+_C = 0.05
+_C2 = _C**2
+_NORM = math.sqrt(1 + _C2) - _C
 
 
 def _check(encoding: str) -> None:
@@ -36,7 +37,7 @@ def encode_light(x: Tensor, encoding: str) -> Tensor:
     _check(encoding)
     if encoding == "identity":
         return x
-    return torch.sign(x) * (torch.sqrt(x.abs() + _C2) - math.sqrt(_C2)) / _NORM
+    return ((x.abs() + _C2).sqrt_() - _C).div_(_NORM).copysign_(x)
 
 
 def decode_light(y: Tensor, encoding: str) -> Tensor:
@@ -50,7 +51,7 @@ def decode_light(y: Tensor, encoding: str) -> Tensor:
     _check(encoding)
     if encoding == "identity":
         return y
-    return torch.sign(y) * ((y.abs() * _NORM + math.sqrt(_C2)) ** 2 - _C2)
+    return (y.abs() * _NORM**2).add_(2 * _C * _NORM) * y
 
 
 def encoding_slope(x: Tensor, encoding: str) -> Tensor:
@@ -68,29 +69,27 @@ def encoding_slope(x: Tensor, encoding: str) -> Tensor:
 
 
 def noise_maps(z_b: Tensor, scale: Tensor, offset: Tensor, encoding: str) -> Tensor:
-    """Standard deviation of the noise per colour at every cell, in the encoded domain.
+    """Standard deviation of the noise per colour, in the encoded domain, on the grid of z_t.
 
     The noise model is variance = scale · x + offset for linear x; x is a smooth estimate of the signal that the space
-    carries itself: the mean of the packed colour channels over 3×3 cells (6×6 pixels).
+    carries itself: the mean of the packed colour channels over 2×2 cells (4×4 pixels).
 
     Args:
-        z_b: (B, C ≥ 12, h, w) detail features whose first 12 channels are packed RGB.
+        z_b: (B, C ≥ 12, h, w) detail features whose first 12 channels are packed RGB; h and w even.
         scale: (3,) or (B, 3), shot noise of R, G, B.
         offset: (3,) or (B, 3), read noise variance of R, G, B.
         encoding: one of `ENCODINGS`.
 
     Returns:
-        (B, 3, h, w), not negative.
+        (B, 3, h/2, w/2), not negative.
 
     Raises:
         ValueError: for an unknown encoding.
 
     Source: DNG 1.4 NoiseProfile; the delta method.
     """
-    packed = z_b[:, :12].float()
-    colour = torch.stack([packed[:, c : c + 4].mean(1) for c in (0, 4, 8)], dim=1)
-    smooth = F.avg_pool2d(F.pad(colour, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    x = decode_light(smooth, encoding)
+    colour = F.avg_pool2d(z_b[:, :12].float(), 2).unflatten(1, (3, 4)).mean(2)
+    x = decode_light(colour, encoding)
     a, b = (value.to(x).reshape(-1, 3, 1, 1) for value in (scale, offset))
     return torch.sqrt((a * x.clamp(min=0) + b).clamp(min=0)) * encoding_slope(x, encoding)
 

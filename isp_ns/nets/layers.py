@@ -112,7 +112,7 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, h, w) to the same shape, not negative."""
-        return F.relu(x + self.second(F.relu(self.first(x))))
+        return F.relu_(self.second(F.relu_(self.first(x))).add_(x))
 
 
 def mirror_(modules: Sequence[nn.Module] | nn.Module, vertical: bool, horizontal: bool) -> None:

@@ -114,13 +114,15 @@ class NeuralSpace(nn.Module):
         if pattern == "RGGB":
             return self
         if pattern not in self._oriented:
-            twin = NeuralSpace(self.spec, self.space_id)
-            twin.load_state_dict(copy.deepcopy(self.state_dict()))
+            twin = copy.deepcopy(self).requires_grad_(False)
+            twin.clear_oriented()
             mirror_(twin, *_MIRRORS[pattern])
-            first = next(self.parameters())
-            twin.to(device=first.device).train(self.training).requires_grad_(False)
             self._oriented[pattern] = twin.to(memory_format=torch.channels_last)
         return self._oriented[pattern]
+
+    def clear_oriented(self) -> None:
+        """Forget the mirrored twins; needed after the weights have changed."""
+        self._oriented = {}
 
     def encode(self, mosaic: Tensor, *, pattern: str = "RGGB", encoding: str = "sqrt") -> tuple[Tensor, Tensor]:
         """A mosaic (B, 1, H, W) into the space: z_b (B, z_b, ⌈H/4⌉·2, ⌈W/4⌉·2) and z_t at half of that.

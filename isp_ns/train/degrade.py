@@ -22,7 +22,7 @@ class Batch:
     Attributes:
         mosaic: (B, 1, H, W) noisy RGGB mosaic.
         target: (B, 3, H, W) clean picture.
-        noise: (B, 3, H/2, W/2) standard deviation that the denoiser is told.
+        noise: (B, 3, H/4, W/4) standard deviation that the denoiser is told.
         sigma: (B,) mean standard deviation in the encoded domain, to weigh the loss.
     """
 
@@ -93,7 +93,7 @@ def clean_batch(rgb: Tensor) -> Batch:
     Source: the noise-free demosaicking benchmarks.
     """
     batch, _, height, width = rgb.shape
-    return Batch(mosaic_rggb(rgb), rgb, rgb.new_zeros(batch, 3, height // 2, width // 2), rgb.new_zeros(batch))
+    return Batch(mosaic_rggb(rgb), rgb, rgb.new_zeros(batch, 3, height // 4, width // 4), rgb.new_zeros(batch))
 
 
 def awgn_batch(rgb: Tensor, rng: Generator, sigma_max: float) -> Batch:
@@ -111,7 +111,7 @@ def awgn_batch(rgb: Tensor, rng: Generator, sigma_max: float) -> Batch:
     mosaic = mosaic_rggb(rgb)
     mosaic = mosaic + sigma * torch.randn(mosaic.shape, generator=rng)
     told = sigma * _uniform(rng, (batch, 1, 1, 1), 0.9, 1.1)
-    return Batch(mosaic, rgb, told.expand(batch, 3, height // 2, width // 2), sigma.flatten())
+    return Batch(mosaic, rgb, told.expand(batch, 3, height // 4, width // 4), sigma.flatten())
 
 
 def _camera_light(rgb: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
@@ -163,5 +163,5 @@ def camera_batch(rgb: Tensor, rng: Generator) -> tuple[Batch, Tensor, Tensor]:
     error = error * (torch.rand(batch, 1, generator=rng) >= 0.05)
     target = encode_light(light, "sqrt")
     sigma = (encode_light(clean + deviation, "sqrt") - encode_light(clean, "sqrt")).mean((1, 2, 3))
-    empty = rgb.new_zeros(batch, 3, height // 2, width // 2)
+    empty = rgb.new_zeros(batch, 3, height // 4, width // 4)
     return Batch(encode_light(noisy, "sqrt"), target, empty, sigma), scale * error, offset * error

@@ -155,7 +155,7 @@ class Trainer:
         seen = x + (sigma * torch.randn(x.shape, generator=self.rng)).to(x)
         z_b, z_t = self.space.e_rgb(seen)
         if noisy:
-            maps = sigma.expand(-1, 3, *z_b.shape[-2:]).to(x)
+            maps = sigma.expand(-1, 3, *z_t.shape[-2:]).to(x)
             z_b, z_t = self.space.denoiser(z_b, z_t, maps)
         loss = self._picture_loss(self.space.d_rgb(z_b, z_t), x)
         return loss if noisy else loss + self._alignment(x, z_b, z_t)

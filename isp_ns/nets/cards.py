@@ -1,0 +1,176 @@
+"""Weights on disk: a safetensors file and a card beside it that says what they are. They load only if both agree."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from isp_ns.nets.space import NeuralSpace, SpaceSpec
+
+__all__ = ["Card", "load_space", "read_card", "save_space", "shipped_spaces", "verify_weights", "weights_folder"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What weights are, where they come from and what they were measured to do.
+
+    Attributes:
+        name: file stem.
+        kind: what the weights are of, "space" or the name of a head.
+        space_id: the neural space they make or read.
+        sizes: arguments of the network's constructor.
+        recipe: name of the recipe.
+        data: dataset → licence.
+        seed: of the run.
+        steps: optimiser steps taken.
+        wall_time_s: training time.
+        machine: class of machine it was trained on.
+        domain: what the network takes: cfa, encodings, value range.
+        noise: range of noise it was trained for.
+        parameters: per part.
+        macs_per_pixel: per part.
+        halo_px: context a tile needs.
+        measured: protocol and numbers.
+        licence: of the weights.
+        digest: sha256 of the safetensors file.
+    """
+
+    name: str
+    kind: str
+    space_id: str
+    sizes: Mapping[str, int]
+    recipe: str
+    data: Mapping[str, str]
+    seed: int
+    steps: int
+    wall_time_s: float
+    machine: str
+    domain: Mapping[str, Any]
+    noise: Mapping[str, Any]
+    parameters: Mapping[str, int]
+    macs_per_pixel: Mapping[str, float]
+    halo_px: int
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = "MIT"
+    digest: str = ""
+
+
+def weights_folder() -> Path:
+    """The folder of the shipped weights.
+
+    Source: package data.
+    """
+    return Path(str(resources.files("isp_ns.nets.weights")))
+
+
+def read_card(path: Path) -> Card:
+    """Read a card.
+
+    Args:
+        path: the card's YAML.
+
+    Raises:
+        ValueError: if it is absent, is no YAML, or its fields are not those of a card.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: the card cannot be read ({error})") from error
+    known = {f.name for f in fields(Card)}
+    if not isinstance(values, dict) or set(values) - {"schema"} != known:
+        raise ValueError(f"{path}: this is not a card; it needs exactly {', '.join(sorted(known))}")
+    return Card(**{name: values[name] for name in known})
+
+
+def shipped_spaces(folder: Path | None = None) -> dict[str, Card]:
+    """Cards of the neural spaces in a folder, the shipped one if left out, by name.
+
+    Raises:
+        ValueError: if a card cannot be read.
+    """
+    cards = (read_card(path) for path in sorted((folder or weights_folder()).glob("*.yaml")))
+    return {card.name: card for card in cards if card.kind == "space"}
+
+
+def verify_weights(card_path: Path) -> tuple[Card, bytes]:
+    """The card and the bytes of its weights, after checking their digest.
+
+    Args:
+        card_path: NAME.yaml, with NAME.safetensors beside it.
+
+    Raises:
+        ValueError: if either file is absent, or they do not belong together.
+    """
+    card = read_card(card_path)
+    path = card_path.with_suffix(".safetensors")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: the weights of {card_path.name} are absent; install the package again") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != card.digest:
+        raise ValueError(
+            f"{path}: these are not the weights of {card_path.name} (sha256 {digest[:12]}…, card says "
+            f"{card.digest[:12]}…); install the package again, or write a card for your own weights"
+        )
+    return card, content
+
+
+def _find_card(name: str, folder: Path | None) -> Path:
+    place = folder or weights_folder()
+    path = place / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(shipped_spaces(place))) or "none"
+        raise ValueError(f"there are no weights {name!r} in {place}; there are: {known}")
+    return path
+
+
+def load_space(name: str, folder: Path | None = None) -> tuple[NeuralSpace, Card]:
+    """A trained neural space, in evaluation mode, fp32, channels last.
+
+    Args:
+        name: such as "ns-lite".
+        folder: where card and weights are; the shipped ones if left out.
+
+    Raises:
+        ValueError: if card or weights are absent, altered, or of another shape than the card says.
+    """
+    card, content = verify_weights(_find_card(name, folder))
+    if card.kind != "space":
+        raise ValueError(f"weights {name!r} are of kind {card.kind!r}, not a neural space")
+    space = NeuralSpace(SpaceSpec(**card.sizes), card.space_id)
+    try:
+        space.load_state_dict(load_tensors(content))
+    except RuntimeError as error:
+        raise ValueError(f"weights {name!r} do not fit the sizes on their card: {error}") from error
+    return space.to(memory_format=torch.channels_last).eval().requires_grad_(False), card
+
+
+def save_space(space: NeuralSpace, card: Card, folder: Path) -> Path:
+    """Write NAME.safetensors and NAME.yaml; the digest is filled in.
+
+    Args:
+        space: what to save, as fp32.
+        card: its card; `digest` is replaced.
+        folder: an existing folder.
+
+    Returns:
+        The path of the card.
+    """
+    tensors: dict[str, Tensor] = {
+        name: value.detach().float().cpu().contiguous() for name, value in space.state_dict().items()
+    }
+    content = save_tensors(tensors)
+    values = {"schema": 1, **asdict(card), "digest": hashlib.sha256(content).hexdigest()}
+    (folder / f"{card.name}.safetensors").write_bytes(content)
+    path = folder / f"{card.name}.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False, width=110), encoding="utf-8")
+    return path

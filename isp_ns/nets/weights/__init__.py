@@ -1,0 +1,1 @@
+"""Shipped weights: one safetensors file and its card beside it for every network."""

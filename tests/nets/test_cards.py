@@ -1,0 +1,82 @@
+"""Weights load only if card and digest agree."""
+
+import pytest
+import torch
+import yaml
+
+from isp_ns.nets.cards import Card, load_space, read_card, save_space, shipped_spaces, verify_weights, weights_folder
+from isp_ns.nets.counters import parameters, raw_path_macs
+from isp_ns.nets.space import NeuralSpace, SpaceSpec
+
+SPEC = SpaceSpec(16, 16, 16, 1, 1, 1, 1, 8, 8)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    space = NeuralSpace(SPEC, "test-1")
+    card = Card(
+        name="tiny",
+        kind="space",
+        space_id="test-1",
+        sizes=space.sizes(),
+        recipe="none",
+        data={"nothing": "CC0"},
+        seed=0,
+        steps=0,
+        wall_time_s=0.0,
+        machine="a test",
+        domain={"cfa": "bayer"},
+        noise={},
+        parameters={"all": parameters(space)},
+        macs_per_pixel={},
+        halo_px=40,
+    )
+    return space, save_space(space, card, tmp_path)
+
+
+def test_round_trip(saved, tmp_path):
+    space, _ = saved
+    loaded, card = load_space("tiny", tmp_path)
+    assert card.space_id == loaded.space_id == "test-1"
+    for name, value in space.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+    assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_altered_weights_are_refused(saved, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="not the weights of tiny.yaml"):
+        load_space("tiny", tmp_path)
+
+
+def test_another_card_is_refused(saved, tmp_path):
+    _, card_path = saved
+    values = yaml.safe_load(card_path.read_text())
+    card_path.write_text(yaml.safe_dump({**values, "sizes": {**values["sizes"], "width_b": 24}}))
+    with pytest.raises(ValueError, match="sizes on their card"):
+        load_space("tiny", tmp_path)
+    card_path.write_text("name: tiny\n")
+    with pytest.raises(ValueError, match="not a card"):
+        read_card(card_path)
+
+
+def test_absent_weights_are_named(saved, tmp_path):
+    with pytest.raises(ValueError, match="there are: tiny"):
+        load_space("large", tmp_path)
+    (tmp_path / "tiny.safetensors").unlink()
+    with pytest.raises(ValueError, match="absent"):
+        load_space("tiny", tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(shipped_spaces()))
+def test_shipped_weights_are_what_their_cards_say(name):
+    card, _ = verify_weights(weights_folder() / f"{name}.yaml")
+    space, _ = load_space(name)
+    assert card.parameters["total"] == parameters(space)
+    assert card.macs_per_pixel["raw_path"] == pytest.approx(raw_path_macs(space)["raw_path"])
+    assert card.data
+    assert card.measured
