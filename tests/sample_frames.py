@@ -57,7 +57,6 @@ def sample(
     origin: tuple[int, int] = (0, 0),
 ):
     """An input of the kind that `port` takes; a crop at `origin` of an image under `pattern`."""
-    del stage
     full = (size[0] + origin[0], size[1] + origin[1])
     rgb = photograph(*full)
     about = meta(pattern)
@@ -74,7 +73,8 @@ def sample(
         "depth": lambda: 1 + 4 * rgb[:1],
         "labels": lambda: (rgb[:1] * 10).floor(),
     }
-    values = {"gains": torch.tensor([1.9, 1.0, 1.5]), "matrix": torch.eye(3), "stats": torch.tensor([0.18, 1.0])}
+    stats = torch.zeros(19, 16, 16) if stage == "tone.local" else torch.tensor([0.18])
+    values = {"gains": torch.tensor([1.9, 1.0, 1.5]), "matrix": torch.eye(3), "stats": stats}
     if port.is_value:
         return values[port.kinds[0]]
     if port.kind == "features":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Union
 from isp_ns.core.frame import Frame
 from isp_ns.io.camerafile import ALGORITHMS
 from isp_ns.io.decoded import DEFAULT_MAX_PIXELS, Decoded, DecodeOptions
+from isp_ns.io.estimates import with_estimates
 from isp_ns.io.frames import to_frame
 from isp_ns.io.layout import RawLayout
 from isp_ns.io.profile import Profile, load_profile, merge_profile
@@ -51,10 +52,10 @@ def read_raw(
     layout = RawLayout.parse(raw) if isinstance(raw, str) else raw
     options = DecodeOptions(raw=layout, max_pixels=max_pixels)
     frame = to_frame(_decode(Path(path), options, pool))
-    if profile is None:
-        return frame
-    loaded = profile if isinstance(profile, Profile) else load_profile(profile)
-    return Frame(frame.data, merge_profile(frame.meta, loaded))
+    if profile is not None:
+        loaded = profile if isinstance(profile, Profile) else load_profile(profile)
+        frame = Frame(frame.data, merge_profile(frame.meta, loaded))
+    return with_estimates(frame)
 
 
 def inspect_raw(path: PathArg, *, raw: RawLayout | str | None = None, pool: "DecodePool | None" = None) -> Decoded:

@@ -15,8 +15,21 @@ from isp_ns.core.stage import stage
 from isp_ns.ops import tone
 from isp_ns.ops import white_balance as wb
 from isp_ns.ops.dng_colour import camera_neutral, is_usable
+from isp_ns.ops.local_tone import base_grid, local_tone_stats
 
-__all__ = ["as_shot", "box", "daylight", "exposure", "gains", "grey_edge", "grey_world", "kelvin", "white_patch"]
+__all__ = [
+    "as_shot",
+    "box",
+    "daylight",
+    "exposure",
+    "gains",
+    "grey_edge",
+    "grey_world",
+    "kelvin",
+    "local_tone",
+    "shades_of_grey",
+    "white_patch",
+]
 
 D65_XY = (0.3127, 0.3290)
 Share = Annotated[float, Between(0.0, 1.0)]
@@ -215,3 +228,12 @@ def exposure(rgb: LinearRgb) -> Stats:
     Source: see `isp_ns.ops.tone.exposure_ev`.
     """
     return tone.exposure_stats(rgb.data, rgb.meta.space or "linear-srgb")
+
+
+@stage("measure.local_tone", reach=Reduce(finish=lambda stats, _: base_grid(stats)))
+def local_tone(rgb: LinearRgb) -> Stats:
+    """How bright the image is by region and level, for `tone.local`: (levels, rows, columns) in EV.
+
+    Source: Chen et al., "Real-time Edge-Aware Image Processing with the Bilateral Grid" (2007).
+    """
+    return local_tone_stats(rgb.data, origin=rgb.origin, full_size=rgb.full_size, space=rgb.meta.space or "linear-srgb")

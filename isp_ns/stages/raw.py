@@ -1,17 +1,38 @@
 """Stages on the mosaic before colour: levels, defects, shading, white-balance gains."""
 
+from typing import Annotated
+
 import torch
 
 from isp_ns.core.errors import StageError
 from isp_ns.core.frame import Frame
+from isp_ns.core.meta import Meta
+from isp_ns.core.parameters import Between
 from isp_ns.core.ports import CameraRgb, Gains, Luma, Mosaic, Sensor, SensorMono, SensorRgb
 from isp_ns.core.reach import Local
 from isp_ns.core.stage import stage
+from isp_ns.ops import defects as defect_ops
 from isp_ns.ops import levels
+from isp_ns.ops.green import equilibrate_green, green_halo
 from isp_ns.ops.noise import scale_noise
+from isp_ns.ops.shading import apply_gain_map, apply_shading
 from isp_ns.ops.white_balance import apply_gains
 
-__all__ = ["black_level", "black_level_mono", "black_level_rgb", "gains"]
+__all__ = [
+    "black_level",
+    "black_level_mono",
+    "black_level_rgb",
+    "defects",
+    "equilibrate",
+    "gain_maps",
+    "gains",
+    "shading",
+]
+
+QUIET = ((1e-4, 1e-6),) * 3
+"""Noise model of a good sensor at base ISO, for files that have none and are too small to estimate one from.
+
+Source: BaselineNoise 1 at ISO 100 is about S = 2e-5, O = 4.5e-7; five times that is on the safe side."""
 
 
 def _levelled(raw: Frame, pattern: str | None) -> Frame:
@@ -58,6 +79,93 @@ def black_level_mono(raw: SensorMono) -> Luma:
     Source: DNG 1.4, chapter 5.
     """
     return _levelled(raw, None)
+
+
+def noise_of(meta: Meta) -> tuple[tuple[float, float], ...]:
+    """The noise model of a frame, or that of a quiet sensor where none is known."""
+    return meta.noise or QUIET
+
+
+@stage("raw.defects", reach=Local(halo=defect_ops.HALO, align=2))
+def defects(
+    raw: Mosaic,
+    *,
+    threshold_sigma: Annotated[float, Between(3, 100)] = 6.0,
+    contrast: Annotated[float, Between(0, 10)] = 0.7,
+) -> Mosaic:
+    """Replace hot and dead pixels, found in the picture or listed in the camera's profile.
+
+    Args:
+        raw: linear mosaic.
+        threshold_sigma: how far beyond its neighbours a defect lies, in standard deviations of the noise.
+        contrast: how far beyond them it lies besides, as a share of their own spread.
+
+    Source: see `isp_ns.ops.defects`.
+    """
+    data = defect_ops.correct_defects(
+        raw.data,
+        raw.cfa,
+        noise_of(raw.meta),
+        listed=raw.meta.defects,
+        origin=raw.origin,
+        threshold_sigma=threshold_sigma,
+        contrast=contrast,
+    )
+    return raw.with_data(data)
+
+
+@stage("raw.equilibrate_green", reach=Local(halo=lambda p: green_halo(p["radius_px"]), align=2))
+def equilibrate(
+    raw: Mosaic,
+    *,
+    radius_px: Annotated[int, Between(2, 32)] = 4,
+    limit: Annotated[float, Between(0, 0.5)] = 0.04,
+) -> Mosaic:
+    """Remove the local difference between the greens of red and of blue rows.
+
+    Args:
+        raw: linear mosaic.
+        radius_px: half side of the averaging window.
+        limit: greatest imbalance taken for one, as a share of the level; more counts as detail.
+
+    Source: see `isp_ns.ops.green`.
+    """
+    return raw.with_data(equilibrate_green(raw.data, raw.cfa, noise_of(raw.meta), radius_px=radius_px, limit=limit))
+
+
+@stage("raw.gain_maps", reach=Local(align=2))
+def gain_maps(raw: Mosaic) -> Mosaic:
+    """Apply the gain maps of a DNG: lens shading, and colour shading, per plane of the mosaic.
+
+    Source: DNG 1.4, chapter 7, GainMap in OpcodeList2.
+    """
+    data = raw.data
+    for gain_map in raw.meta.gain_maps:
+        data = apply_gain_map(
+            data,
+            gain_map.gains,
+            area=gain_map.area,
+            pitch=gain_map.pitch,
+            plane=gain_map.plane,
+            planes=gain_map.planes,
+            map_origin=gain_map.origin,
+            map_spacing=gain_map.spacing,
+            origin=raw.origin,
+            full_size=raw.full_size,
+        )
+    return raw.with_data(data)
+
+
+@stage("raw.shading", reach=Local(align=2))
+def shading(raw: Mosaic) -> Mosaic:
+    """Multiply by the lens-shading gains of the camera's profile, where there are any.
+
+    Source: see `isp_ns.ops.shading.apply_shading`.
+    """
+    grid = raw.meta.shading
+    if grid is None:
+        return raw
+    return raw.with_data(apply_shading(raw.data, grid, pattern=raw.cfa, origin=raw.origin, full_size=raw.full_size))
 
 
 @stage("raw.gains", reach=Local(align=2))

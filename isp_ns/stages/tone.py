@@ -7,8 +7,9 @@ from isp_ns.core.ports import LinearRgb, Stats
 from isp_ns.core.stage import stage
 from isp_ns.ops import colour as colour_ops
 from isp_ns.ops import tone
+from isp_ns.ops.local_tone import local_exposure
 
-__all__ = ["auto_exposure", "contrast", "exposure", "filmic", "saturation", "vibrance"]
+__all__ = ["auto_exposure", "contrast", "exposure", "filmic", "local", "saturation", "vibrance"]
 
 
 @stage("tone.exposure")
@@ -84,4 +85,30 @@ def filmic(
     Source: see `isp_ns.ops.tone.view_transform`.
     """
     data = tone.view_transform(rgb.data, contrast=contrast, white_ev=white_ev, black_ev=black_ev, shoulder=shoulder)
+    return rgb.with_data(data)
+
+
+@stage("tone.local")
+def local(
+    rgb: LinearRgb, grid: Stats, *, strength: Annotated[float, Between(0, 1)] = 0.3, limit_ev: float = 2.0
+) -> LinearRgb:
+    """Local tone mapping: bring bright and dark regions nearer to mid-grey and leave their detail.
+
+    Args:
+        rgb: linear RGB.
+        grid: what `measure.local_tone` found.
+        strength: the part of a region's distance to grey in EV that is taken away.
+        limit_ev: largest change of exposure either way, in EV.
+
+    Source: Durand and Dorsey (2002) on the bilateral grid of Chen et al. (2007); see `isp_ns.ops.local_tone`.
+    """
+    data = local_exposure(
+        rgb.data,
+        grid,
+        strength=strength,
+        limit_ev=limit_ev,
+        origin=rgb.origin,
+        full_size=rgb.full_size,
+        space=rgb.meta.space or "linear-srgb",
+    )
     return rgb.with_data(data)
