@@ -1,0 +1,153 @@
+"""From a decoded file to the frames of its outputs."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isp_ns.batch.job import Draft
+from isp_ns.batch.options import DCP_PREFIX, linear_tap, parse_matrix
+from isp_ns.batch.recipe import RENDERERS, Built
+from isp_ns.batch.settings import Settings
+from isp_ns.core.errors import SettingsError, UnsupportedSensorError
+
+if TYPE_CHECKING:
+    from isp_ns.core.frame import Frame
+    from isp_ns.core.meta import Meta
+    from isp_ns.io.decoded import Decoded
+
+__all__ = ["Developed", "Developer"]
+
+RENDERED = "display"
+"""What the decoder calls a rendering of its own."""
+
+
+@dataclass(frozen=True)
+class Developed:
+    """Frames by output name, the pipeline's name, and remarks."""
+
+    frames: "Mapping[str, Frame]"
+    pipeline: str
+    remarks: tuple[str, ...] = ()
+
+
+class Developer:
+    """Runs pipelines on decoded files, building each pipeline once.
+
+    Args:
+        workers: tiles at work at a time.
+        tile_px: side of a tile, None for the runner's choice.
+    """
+
+    def __init__(self, workers: int, tile_px: int | None) -> None:
+        self.workers, self.tile_px = workers, tile_px
+        self._built = functools.lru_cache(maxsize=64)(_built)
+
+    def develop(self, decoded: "Decoded", draft: Draft, outputs: Iterable[str]) -> Developed:
+        """Make `outputs` of a file.
+
+        Raises:
+            UnsupportedSensorError: if the pipeline cannot take such a file.
+            IspError: what the pipeline and its stages raise.
+        """
+        from isp_ns.io.estimates import with_estimates
+        from isp_ns.io.frames import to_frame
+
+        wanted = tuple(outputs)
+        if decoded.kind == RENDERED:
+            return self._rendered(to_frame(decoded), draft, wanted)
+        built = self._built(draft, decoded.kind)
+        frame = to_frame(decoded)
+        frame = with_estimates(frame.with_data(frame.data, meta=adjusted(frame.meta, draft.settings)))
+        inputs: dict[str, Any] = {built.input: frame}
+        nodes = {name: linear_tap(built.graph) if draft.formats[name].name == "dng" else name for name in wanted}
+        run = built.graph.run(want=nodes.values(), tile_px=self.tile_px, workers=self.workers, **inputs)
+        frames = {
+            name: unbalanced(run[node]) if draft.formats[name].name == "dng" else run[node]
+            for name, node in nodes.items()
+        }
+        return Developed(frames, built.name, built.remarks)
+
+    def check(self, draft: Draft) -> None:
+        """Build what `draft` asks for and see that it has the outputs.
+
+        Raises:
+            GraphError: with all faults of the pipeline.
+            SettingsError: if a flag or output does not fit it.
+        """
+        if draft.recipe.renderer:
+            _only_image(draft, draft.settings.outputs)
+        else:
+            _check_outputs(draft.recipe.build(None), draft)
+
+    def _rendered(self, frame: "Frame", draft: Draft, wanted: tuple[str, ...]) -> Developed:
+        _only_image(draft, wanted)
+        name = draft.recipe.renderer or next(iter(RENDERERS))
+        ignored = sorted({tweak.flag for tweak in draft.recipe.tweaks if not tweak.optional})
+        remarks = (f"the renderer {name} has no nodes: {', '.join(ignored)} without effect",) if ignored else ()
+        return Developed({"image": frame}, name, remarks)
+
+
+def _built(draft: Draft, kind: str) -> Built:
+    built = draft.recipe.build(kind)
+    _check_outputs(built, draft)
+    return built
+
+
+def _check_outputs(built: Built, draft: Draft) -> None:
+    if draft.formats["image"].name == "dng":
+        linear_tap(built.graph)
+    names = [*built.graph.outputs, *built.graph.nodes]
+    missing = [name for name in draft.settings.outputs if name not in names]
+    if missing:
+        from isp_ns.core.registry import did_you_mean
+
+        raise SettingsError(
+            f"pipeline {built.name} has no output {missing[0]}{did_you_mean(missing[0], built.graph.outputs)}"
+        )
+
+
+def _only_image(draft: Draft, outputs: Iterable[str]) -> None:
+    others = [name for name in outputs if name != "image"]
+    if others:
+        raise UnsupportedSensorError(f"the renderer makes no {', '.join(others)}, only the image")
+
+
+def unbalanced(frame: "Frame") -> "Frame":
+    """Camera RGB before its white balance, which a DNG tells in AsShotNeutral instead."""
+    neutral = frame.meta.as_shot_neutral
+    if neutral is None or frame.meta.source.get("as_shot_neutral") != "stage":
+        return frame
+    return frame.with_data(frame.data * frame.data.new_tensor(neutral)[:, None, None]).with_meta(white=(1.0,))
+
+
+def adjusted(meta: "Meta", settings: Settings) -> "Meta":
+    """The metadata with the camera profile and the matrix that the user gave.
+
+    Raises:
+        MetadataError: if the profile or DCP file is wrong or does not fit.
+    """
+    if settings.profile is not None:
+        from isp_ns.io.profile import merge_profile
+
+        meta = merge_profile(meta, _profile(settings.profile))
+    matrix = settings.matrix or "auto"
+    if matrix.startswith(DCP_PREFIX):
+        return meta.with_values("profile", calibrations=_dcp(matrix.removeprefix(DCP_PREFIX)))
+    rows = parse_matrix(matrix)
+    return meta if rows is None else meta.with_values("user", calibrations=(), camera_to_srgb=rows)
+
+
+@functools.lru_cache(maxsize=16)
+def _profile(name: str) -> Any:
+    from isp_ns.io.profile import load_profile
+
+    return load_profile(name)
+
+
+@functools.lru_cache(maxsize=16)
+def _dcp(name: str) -> Any:
+    from isp_ns.io.dcp import read_dcp
+
+    return read_dcp(Path(name))
