@@ -1,6 +1,6 @@
 """Write the manifest of a folder of training pictures: names, digests, hold-out.
 
-    python data_tools/image_manifest.py NAME DATA_ROOT FOLDER --origin TEXT --licence TEXT [--holdout-every N]
+python data_tools/image_manifest.py NAME DATA_ROOT FOLDER --origin TEXT --licence TEXT [--holdout-every N]
 """
 
 import argparse

@@ -7,12 +7,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from isp_ns.nets.layers import channels_last
 from isp_ns.nets.space import NeuralSpace, SpaceSpec
 
 __all__ = ["Card", "load_space", "read_card", "save_space", "shipped_spaces", "verify_weights", "weights_folder"]
@@ -151,7 +151,7 @@ def load_space(name: str, folder: Path | None = None) -> tuple[NeuralSpace, Card
         space.load_state_dict(load_tensors(content))
     except RuntimeError as error:
         raise ValueError(f"weights {name!r} do not fit the sizes on their card: {error}") from error
-    return space.to(memory_format=torch.channels_last).eval().requires_grad_(False), card
+    return channels_last(space).eval().requires_grad_(False), card
 
 
 def save_space(space: NeuralSpace, card: Card, folder: Path) -> Path:

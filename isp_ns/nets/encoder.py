@@ -33,7 +33,8 @@ def _kernel(plane: int, row: int, column: int) -> Tensor:
 def malvar_packed() -> Tensor:
     """Malvar's 5×5 demosaic of an RGGB mosaic as one 3×3 convolution, weight (12, 4, 3, 3), of packed channels.
 
-    Source: Malvar, He, Cutler 2004, "High-quality linear interpolation for demosaicing of Bayer-patterned color images".
+    Source: Malvar, He, Cutler 2004, "High-quality linear interpolation for demosaicing of Bayer-patterned
+    color images".
     """
     weight = torch.zeros(PACKED_RGB, 4, 3, 3)
     for out in range(PACKED_RGB):

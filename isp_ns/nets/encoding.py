@@ -1,7 +1,7 @@
 """How linear light is presented to the networks, and how much noise that presentation carries.
 
-`identity` is for images that are gamma-coded already. `sqrt` is an odd square-root-like curve for linear light: it evens out
-shot noise, and is defined below black, where half of the read noise lies.
+`identity` is for images that are gamma-coded already. `sqrt` is an odd square-root-like curve for linear light: it
+evens out shot noise, and is defined below black, where half of the read noise lies.
 """
 
 import math
@@ -88,7 +88,8 @@ def noise_maps(z_b: Tensor, scale: Tensor, offset: Tensor, encoding: str) -> Ten
 
     Source: DNG 1.4 NoiseProfile; the delta method.
     """
-    colour = F.avg_pool2d(z_b[:, :12].float(), 2).unflatten(1, (3, 4)).mean(2)
+    colour = F.avg_pool2d(z_b[:, :12].float(), 2)
+    colour = colour.view(colour.shape[0], 3, 4, *colour.shape[2:]).mean(2)
     x = decode_light(colour, encoding)
     a, b = (value.to(x).reshape(-1, 3, 1, 1) for value in (scale, offset))
     return torch.sqrt((a * x.clamp(min=0) + b).clamp(min=0)) * encoding_slope(x, encoding)
@@ -108,5 +109,7 @@ def noise_tensors(noise: Sequence[Sequence[float]], strength: float) -> tuple[Te
     """
     pairs = torch.tensor([[float(v) for v in pair] for pair in noise])
     if pairs.shape != (3, 2) or not bool((pairs >= 0).all()) or strength < 0:
-        raise ValueError(f"noise needs three (scale, offset) pairs and a strength, none negative, got {noise}, {strength}")
+        raise ValueError(
+            f"noise needs three (scale, offset) pairs and a strength, none negative, got {noise}, {strength}"
+        )
     return pairs[:, 0] * strength**2, pairs[:, 1] * strength**2

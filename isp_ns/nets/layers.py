@@ -1,17 +1,32 @@
 """The few layers that all networks of the neural space are made of: convolutions that can be mirrored.
 
-A 2×2 cell of pixels becomes four channels in `torch.nn.functional.pixel_unshuffle` order: channel = 4·plane + 2·row + column. Such
-channels are called *packed*. Mirroring an image mirrors the cells and the order inside them, so a network for another
-Bayer phase is the same network with mirrored kernels and its packed channels reordered.
+A 2×2 cell of pixels becomes four channels in `torch.nn.functional.pixel_unshuffle` order: channel = 4·plane + 2·row +
+column. Such channels are called *packed*. Mirroring an image mirrors the cells and the order inside them, so a network
+for another Bayer phase is the same network with mirrored kernels and its packed channels reordered.
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Conv", "ResBlock", "flip_packed", "mirror_", "packed_order"]
+__all__ = ["Conv", "ResBlock", "channels_last", "flip_packed", "mirror_", "packed_order"]
+
+
+_Net = TypeVar("_Net", bound=nn.Module)
+
+
+def channels_last(module: _Net) -> _Net:
+    """Store all convolution weights channels last, in place; returns the module.
+
+    Source: the layout in which oneDNN and cuDNN convolve fastest.
+    """
+    for conv in module.modules():
+        if isinstance(conv, nn.Conv2d):
+            conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def packed_order(vertical: bool, horizontal: bool) -> tuple[int, int, int, int]:

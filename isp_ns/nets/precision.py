@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from isp_ns.nets.layers import Conv
+from isp_ns.nets.layers import Conv, channels_last
 from isp_ns.nets.space import NeuralSpace
 
 __all__ = ["bf16_is_fast", "bf16_loss_db", "gradient_steps", "to_bf16"]
@@ -18,7 +18,7 @@ def bf16_is_fast(device: torch.device | str = "cpu") -> bool:
     """
     kind = torch.device(device).type
     if kind == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -29,8 +29,8 @@ def bf16_is_fast(device: torch.device | str = "cpu") -> bool:
 def to_bf16(space: NeuralSpace) -> NeuralSpace:
     """A copy whose learned branches run in bf16; the linear demosaic, z_b and the picture itself stay fp32.
 
-    A picture in bf16 would have 8 bits of mantissa and bands in its gradients; the residuals of the networks are small, so
-    their rounding is too.
+    A picture in bf16 would have 8 bits of mantissa and bands in its gradients; the residuals of the networks are
+    small, so their rounding is too.
 
     Args:
         space: a trained space in fp32.
@@ -42,7 +42,7 @@ def to_bf16(space: NeuralSpace) -> NeuralSpace:
     for name, module in twin.named_modules():
         if isinstance(module, Conv) and name != "e_raw.linear":
             module.to(torch.bfloat16)
-    return twin.to(memory_format=torch.channels_last)
+    return channels_last(twin)
 
 
 def _clean_psnr_db(space: NeuralSpace, rgb: torch.Tensor, mosaic: torch.Tensor) -> torch.Tensor:

@@ -1,14 +1,13 @@
 """The neural space as one object: two encoders, the denoiser and the decoder, built by name.
 
-z_b (H/2) holds detail, z_t (H/4) structure. The first 12 channels of z_b are packed RGB, a first estimate of the picture
-in the encoded domain; all other channels are learned.
+z_b (H/2) holds detail, z_t (H/4) structure. The first 12 channels of z_b are packed RGB, a first estimate of the
+picture in the encoded domain; all other channels are learned.
 """
 
 import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,7 +15,7 @@ from isp_ns.nets.decoder import RgbDecoder
 from isp_ns.nets.denoise import SpaceDenoiser
 from isp_ns.nets.encoder import RawEncoder, RgbEncoder
 from isp_ns.nets.encoding import decode_light, encode_light, noise_maps, noise_tensors
-from isp_ns.nets.layers import mirror_
+from isp_ns.nets.layers import channels_last, mirror_
 
 __all__ = ["SPECS", "NeuralSpace", "SpaceSpec", "build_space", "pad_to_cells"]
 
@@ -117,7 +116,7 @@ class NeuralSpace(nn.Module):
             twin = copy.deepcopy(self).requires_grad_(False)
             twin.clear_oriented()
             mirror_(twin, *_MIRRORS[pattern])
-            self._oriented[pattern] = twin.to(memory_format=torch.channels_last)
+            self._oriented[pattern] = channels_last(twin)
         return self._oriented[pattern]
 
     def clear_oriented(self) -> None:
@@ -130,7 +129,8 @@ class NeuralSpace(nn.Module):
         Raises:
             ValueError: for an unknown pattern or encoding, or a picture below 4×4.
         """
-        return self.oriented(pattern).e_raw(encode_light(pad_to_cells(mosaic), encoding))
+        z_b, z_t = self.oriented(pattern).e_raw(encode_light(pad_to_cells(mosaic), encoding))
+        return z_b, z_t
 
     def encode_rgb(self, rgb: Tensor, *, encoding: str = "sqrt") -> tuple[Tensor, Tensor]:
         """An RGB picture (B, 3, H, W) into the space, as `encode` does for a mosaic.
@@ -138,7 +138,8 @@ class NeuralSpace(nn.Module):
         Raises:
             ValueError: for an unknown encoding, or a picture below 4×4.
         """
-        return self.e_rgb(encode_light(pad_to_cells(rgb), encoding))
+        z_b, z_t = self.e_rgb(encode_light(pad_to_cells(rgb), encoding))
+        return z_b, z_t
 
     def denoise(
         self,
@@ -167,7 +168,8 @@ class NeuralSpace(nn.Module):
         if not bool(scale.any() or offset.any()):
             return z_b, z_t
         maps = noise_maps(z_b, scale, offset, encoding)
-        return self.oriented(pattern).denoiser(z_b, z_t, maps)
+        z_b, z_t = self.oriented(pattern).denoiser(z_b, z_t, maps)
+        return z_b, z_t
 
     def decode(
         self, z_b: Tensor, z_t: Tensor, *, size: tuple[int, int], pattern: str = "RGGB", encoding: str = "sqrt"
@@ -199,4 +201,4 @@ def build_space(name: str, space_id: str | None = None) -> NeuralSpace:
     """
     if name not in SPECS:
         raise ValueError(f"there is no neural space {name!r}; known: {', '.join(SPECS)}")
-    return NeuralSpace(SPECS[name], space_id or name).to(memory_format=torch.channels_last)
+    return channels_last(NeuralSpace(SPECS[name], space_id or name))

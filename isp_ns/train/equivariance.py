@@ -1,7 +1,7 @@
 """Transforms of pictures and of the space, the equivariance term D(f(E(x))) ~ f(x), and a meter for it.
 
-How f acts on the space: the packed RGB channels of z_b are pixels, and move as pixels do; every other channel is a scalar
-field on its grid.
+How f acts on the space: the packed RGB channels of z_b are pixels, and move as pixels do; every other channel is a
+scalar field on its grid.
 """
 
 from collections.abc import Callable, Mapping

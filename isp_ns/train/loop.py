@@ -165,7 +165,8 @@ class Trainer:
 
     def _equivariance_loss(self, x: Tensor) -> Tensor:
         transform = draw_transform(self.rng)
-        moved = transform_space(*self.space.e_rgb(x), transform)
+        z_b, z_t = self.space.e_rgb(x)
+        moved = transform_space(z_b, z_t, transform)
         return self._picture_loss(self.space.d_rgb(*moved), transform.apply(x, 1))
 
     def _alignment(self, x: Tensor, z_b: Tensor, z_t: Tensor) -> Tensor:
@@ -242,7 +243,7 @@ class Trainer:
             slowest = torch.tensor([spent_s], dtype=torch.float64)
             distributed.all_reduce(flat)
             distributed.all_reduce(slowest, distributed.ReduceOp.MAX)
-            parts = (flat / self.recipe.workers).split([weight.numel() for weight in weights])
+            parts = torch.split(flat / self.recipe.workers, [weight.numel() for weight in weights])
             for weight, part in zip(weights, parts, strict=True):
                 weight.copy_(part.view(weight.shape))
             spent_s = float(slowest)
@@ -253,8 +254,12 @@ class Trainer:
 
     # ---- the run
 
-    def run(self) -> None:
-        """Train until the budget is spent; validate, write curves and checkpoints on the way."""
+    def run(self, stop_after: int | None = None) -> None:
+        """Train until the budget is spent; validate, write curves and checkpoints on the way.
+
+        Args:
+            stop_after: return after this step already, with a checkpoint to resume from.
+        """
         torch.set_num_threads(self.recipe.threads)
         next_save, next_check = self.elapsed_s + self.recipe.checkpoint_s, self.elapsed_s + self.recipe.validate_s
         losses: list[float] = []
@@ -262,6 +267,9 @@ class Trainer:
             started = time.monotonic()
             losses += [self.train_step() for _ in range(self.recipe.sync_every)]
             self._synchronise(time.monotonic() - started)
+            if stop_after is not None and self.step >= stop_after:
+                self.save()
+                return
             if len(losses) >= 200:
                 phase = self.recipe.phase(self.budget.progress(self.step, self.elapsed_s))
                 self.log("loss", {"phase": phase.name, "loss": sum(losses) / len(losses)})

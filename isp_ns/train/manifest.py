@@ -71,8 +71,12 @@ def verified_files(manifest: Manifest, root: Path, split: str) -> list[Path]:
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
-            raise DecodeError(f"{path}: a file of manifest {manifest.name} is absent; get it from {manifest.origin}") from error
+            raise DecodeError(
+                f"{path}: a file of manifest {manifest.name} is absent; get it from {manifest.origin}"
+            ) from error
         if found != digest:
-            raise DecodeError(f"{path}: differs from manifest {manifest.name} (sha256 {found[:12]}…, not {digest[:12]}…)")
+            raise DecodeError(
+                f"{path}: differs from manifest {manifest.name} (sha256 {found[:12]}…, not {digest[:12]}…)"
+            )
         paths.append(path)
     return paths

@@ -1,6 +1,5 @@
 """Training pictures in memory, and square patches of them: difficult places more often than easy ones."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from isp_ns.core.errors import DecodeError
 from isp_ns.nets.encoder import malvar_packed
 from isp_ns.train.degrade import mosaic_rggb
 
-__all__ = ["PatchSource", "load_rgb8", "split_holdout"]
+__all__ = ["PatchSource", "load_rgb8"]
 
 _CELL = 32
 """Patches are drawn around cells of this many pixels."""
@@ -32,19 +31,6 @@ def load_rgb8(path: Path) -> Tensor:
             return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
     except (OSError, UnidentifiedImageError) as error:
         raise DecodeError(f"{path}: cannot be read as a picture ({error}); check the manifest") from error
-
-
-def split_holdout(names: Sequence[str], every: int) -> tuple[list[str], list[str]]:
-    """Names for training and every n-th of the sorted names for validation.
-
-    Raises:
-        ValueError: if `every` is below 2.
-    """
-    if every < 2:
-        raise ValueError(f"every {every}th picture cannot be held out; use 2 or more")
-    ordered = sorted(names)
-    held = ordered[::every]
-    return [name for name in ordered if name not in set(held)], held
 
 
 def _difficulty(image: Tensor) -> Tensor:
@@ -81,7 +67,7 @@ class PatchSource:
             scores.append(score.flatten())
         self._cells, weights = torch.cat(cells), torch.cat(scores).sqrt()
         uniform = torch.full_like(weights, 1 / weights.numel())
-        self._weights = self.hard_share * weights / weights.sum() + (1 - self.hard_share) * uniform
+        self._weights = self.hard_share * weights / weights.sum().clamp(min=1e-9) + (1 - self.hard_share) * uniform
 
     def _cut(self, cell: Tensor, side: int, jitter: Tensor) -> Tensor:
         image = self.images[int(cell[0])]

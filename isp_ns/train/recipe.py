@@ -13,7 +13,7 @@ from isp_ns.nets.space import SPECS
 __all__ = ["MIXES", "Phase", "Recipe", "load_recipe"]
 
 MIXES = ("clean", "awgn", "camera")
-"""Kinds of training pictures: gamma-coded without noise, gamma-coded with Gaussian noise, camera light with its noise."""
+"""Kinds of training pictures: gamma-coded without noise, with Gaussian noise, and camera light with its noise."""
 
 
 @dataclass(frozen=True)

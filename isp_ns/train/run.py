@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import distributed
+from torch.multiprocessing.spawn import spawn
 
 from isp_ns.core.errors import ModelError
 from isp_ns.train.loop import Budget, Trainer
@@ -32,6 +33,7 @@ class _Job:
     out: Path
     budget: Budget
     resume: bool
+    stop_after: int | None
     root: Path
     device: str
 
@@ -51,7 +53,7 @@ def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
         if not trainer.checkpoint.is_file():
             raise ModelError(f"{trainer.checkpoint}: there is no checkpoint to resume; start without --resume")
         trainer.resume()
-    trainer.run()
+    trainer.run(job.stop_after)
     if meeting:
         distributed.destroy_process_group()
     return trainer
@@ -60,7 +62,7 @@ def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
 def _with_workers(workers: int, job: _Job) -> Trainer:
     with tempfile.TemporaryDirectory() as folder:
         meeting = f"file://{folder}/meeting"
-        others = torch.multiprocessing.spawn(  # type: ignore[no-untyped-call]
+        others = spawn(  # type: ignore[no-untyped-call]
             _other_worker, (job, meeting), nprocs=workers - 1, join=False, daemon=True
         )
         trainer = _work(0, job, meeting)
@@ -79,6 +81,7 @@ def run_recipe(
     time_s: float | None = None,
     steps: int | None = None,
     resume: bool = False,
+    stop_after: int | None = None,
     data: Path | None = None,
     device: str = "cpu",
 ) -> Trainer:
@@ -90,6 +93,7 @@ def run_recipe(
         time_s: seconds of training, all resumed parts together.
         steps: number of optimiser steps instead, exactly repeatable.
         resume: continue from the checkpoint in `out`.
+        stop_after: write a checkpoint and return after this step, before the end of the run.
         data: folder of the datasets, else ISP_NS_SHARED_DATA.
         device: "cpu" or "cuda".
 
@@ -101,7 +105,7 @@ def run_recipe(
         DecodeError: if a picture is absent or altered.
     """
     recipe = load_recipe(path)
-    job = _Job(path, out, Budget(time_s=time_s, steps=steps), resume, data_root(data), device)
+    job = _Job(path, out, Budget(time_s=time_s, steps=steps), resume, stop_after, data_root(data), device)
     if recipe.workers == 1:
         return _work(0, job, None)
     return _with_workers(recipe.workers, job)

@@ -49,7 +49,7 @@ def test_altered_weights_are_refused(saved, tmp_path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="not the weights of tiny.yaml"):
+    with pytest.raises(ValueError, match=r"not the weights of tiny\.yaml"):
         load_space("tiny", tmp_path)
 
 

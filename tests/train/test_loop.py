@@ -1,0 +1,162 @@
+"""Recipes, exact resume, and that training learns something."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from isp_ns.core.errors import DecodeError, ModelError
+from isp_ns.nets.space import SPECS, SpaceSpec
+from isp_ns.train.loop import Budget
+from isp_ns.train.manifest import load_manifest, verified_files
+from isp_ns.train.patches import PatchSource
+from isp_ns.train.recipe import load_recipe
+from isp_ns.train.run import run_recipe
+
+REPOSITORY = Path(__file__).parents[2]
+PHASES = [
+    {"name": "autoencode", "until": 0.2, "rgb_every": 1, "batch": 2, "patch_px": 32},
+    {"name": "demosaic", "until": 0.5, "rgb_every": 4, "batch": 2, "patch_px": 32, "mix": {"clean": 1.0}},
+    {
+        "name": "denoise",
+        "until": 1.0,
+        "rgb_every": 4,
+        "batch": 6,
+        "patch_px": 32,
+        "loss": "mse",
+        "mix": {"clean": 0.34, "awgn": 0.33, "camera": 0.33},
+    },
+]
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """A recipe for a tiny net on two small pictures, and the folder of its data."""
+    monkeypatch.setitem(SPECS, "tiny", SpaceSpec(16, 16, 16, 1, 1, 1, 1, 8, 8))
+    data, content = tmp_path / "data" / "pictures", tmp_path / "data_tools"
+    for folder in (data, content / "recipes", content / "manifests"):
+        folder.mkdir(parents=True)
+    digests = {}
+    generator = torch.Generator().manual_seed(0)
+    for name in ("a.png", "b.png"):
+        coarse = torch.rand(1, 3, 24, 24, generator=generator)
+        smooth = torch.nn.functional.interpolate(coarse, size=96, mode="bicubic")[0].clamp(0, 1)
+        Image.fromarray((smooth * 255).byte().permute(1, 2, 0).numpy()).save(data / name)
+        digests[name] = hashlib.sha256((data / name).read_bytes()).hexdigest()
+    manifest = {"schema": 1, "name": "two", "origin": "a test", "licence": "CC0", "folder": "pictures"}
+    manifest |= {"train": {"a.png": digests["a.png"]}, "holdout": {"b.png": digests["b.png"]}}
+    (content / "manifests" / "two.yaml").write_text(yaml.safe_dump(manifest))
+    recipe = {"space": "tiny", "space_id": "tiny-1", "seed": 3, "manifests": ["two"], "phases": PHASES}
+    recipe |= {"threads": 1, "dtype": "float32", "sync_every": 2, "shrink_share": 0.2}
+    path = content / "recipes" / "tiny.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return path, tmp_path / "data"
+
+
+def test_resume_is_exact(job, tmp_path):
+    path, data = job
+    straight = run_recipe(path, tmp_path / "straight", steps=20, data=data)
+    halted = run_recipe(path, tmp_path / "halted", steps=20, data=data, stop_after=8)
+    assert halted.step == 8
+    resumed = run_recipe(path, tmp_path / "halted", steps=20, data=data, resume=True)
+    assert resumed.step == straight.step == 20
+    for part in ("space", "average"):
+        expected, found = getattr(straight, part).state_dict(), getattr(resumed, part).state_dict()
+        assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_curves_and_checkpoints_are_written(job, tmp_path):
+    path, data = job
+    run_recipe(path, tmp_path / "out", steps=4, data=data)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "curves.jsonl").read_text().splitlines()]
+    assert lines[-1]["kind"] == "validation"
+    assert lines[-1]["clean_db"] > 20
+    assert lines[-1]["step"] == 4
+
+
+def test_training_by_time_ends(job, tmp_path):
+    path, data = job
+    trainer = run_recipe(path, tmp_path / "out", time_s=1.0, data=data)
+    assert trainer.elapsed_s >= 1
+    assert trainer.step > 0
+
+
+def test_training_learns(job, tmp_path):
+    path, data = job
+    values = yaml.safe_load(path.read_text())
+    values["phases"] = [{"name": "demosaic", "until": 1.0, "batch": 4, "patch_px": 32, "mix": {"clean": 1.0}}]
+    path.write_text(yaml.safe_dump({**values, "learning_rate": 0.01, "ema": 0.9}))
+    before = run_recipe(path, tmp_path / "before", steps=2, data=data)
+    after = run_recipe(path, tmp_path / "after", steps=150, data=data)
+    scores = [json.loads((t.out / "curves.jsonl").read_text().splitlines()[-1])["clean_db"] for t in (before, after)]
+    assert scores[1] > scores[0] + 0.2
+
+
+def test_nothing_to_resume(job, tmp_path):
+    path, data = job
+    with pytest.raises(ModelError, match="no checkpoint"):
+        run_recipe(path, tmp_path / "out", steps=4, data=data, resume=True)
+
+
+def test_an_altered_picture_is_refused(job, tmp_path):
+    path, data = job
+    (data / "pictures" / "a.png").write_bytes(b"other")
+    with pytest.raises(DecodeError, match="differs from manifest"):
+        run_recipe(path, tmp_path / "out", steps=4, data=data)
+
+
+def test_a_budget_is_time_or_steps():
+    with pytest.raises(ValueError, match="either"):
+        Budget()
+    assert Budget(steps=10).progress(5, 0) == 0.5
+    assert Budget(time_s=10).progress(5, 20) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"space": "ns-huge"}, "ns-huge"),
+        ({"typo": 1}, "unknown typo"),
+        ({"phases": [{"name": "a", "until": 0.5, "rgb_every": 1}]}, "rise to 1"),
+        ({"phases": [{"name": "a", "until": 1, "mix": {"clean": 0.5}}]}, "add up to 1"),
+        ({"dtype": "float16"}, "float16"),
+    ],
+)
+def test_recipes_are_checked(job, change, message):
+    path, _ = job
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **change}))
+    with pytest.raises(ModelError, match=message):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "data_tools" / "recipes").glob("ns-*.yaml")), ids=lambda p: p.stem
+)
+def test_shipped_recipes_load(path):
+    recipe = load_recipe(path)
+    for name in recipe.manifests:
+        manifest = load_manifest(REPOSITORY / "data_tools" / "manifests" / f"{name}.yaml")
+        assert manifest.licence
+        assert not set(manifest.train) & set(manifest.holdout)
+
+
+def test_shipped_manifests_fit_the_data(shared_data):
+    manifest = load_manifest(REPOSITORY / "data_tools" / "manifests" / "cid22.yaml")
+    assert len(verified_files(manifest, shared_data, "holdout")) == 12
+
+
+def test_hard_places_are_drawn_more_often():
+    flat, busy = torch.full((3, 64, 64), 100, dtype=torch.uint8), torch.randint(0, 256, (3, 64, 64)).byte()
+    source = PatchSource([flat, busy], hard_share=1.0, shrink_share=0.0)
+    patches = source.draw(64, 32, torch.Generator().manual_seed(0))
+    assert (patches.std((1, 2, 3)) > 0.1).float().mean() > 0.8
+
+
+def test_patches_that_do_not_fit_are_refused():
+    source = PatchSource([torch.zeros(3, 40, 40, dtype=torch.uint8)], shrink_share=0.0)
+    with pytest.raises(ValueError, match="smaller patches"):
+        source.draw(1, 64, torch.Generator())
