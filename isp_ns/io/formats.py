@@ -12,9 +12,9 @@ FITS_EXTENSIONS = frozenset({".fit", ".fits", ".fts"})
 # fmt: off
 RAW_EXTENSIONS = FITS_EXTENSIONS | {
     ".3fr", ".ari", ".arw", ".bay", ".cr2", ".cr3", ".crw", ".cs1", ".dc2", ".dcr", ".dng", ".drf", ".dsc", ".erf",
-    ".fff", ".gpr", ".ia", ".iiq", ".k25", ".kc2", ".kdc", ".mdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".ori",
-    ".pef", ".ptx", ".pxn", ".qtk", ".raf", ".raw", ".rdc", ".rw1", ".rw2", ".rwl", ".rwz", ".sr2", ".srf", ".srw",
-    ".sti", ".x3f",
+    ".fff", ".gpr", ".ia", ".iiq", ".k25", ".kc2", ".kdc", ".mdc", ".mef", ".mos", ".mrw", ".nef", ".nrw",
+    ".orf", ".ori", ".pef", ".ptx", ".pxn", ".qtk", ".raf", ".raw", ".rdc", ".rw1", ".rw2", ".rwl", ".rwz", ".sr2",
+    ".srf", ".srw", ".sti", ".x3f",
 }
 # fmt: on
 """Extensions of camera files, in lower case with their dot. Source: LibRaw's list of supported cameras."""

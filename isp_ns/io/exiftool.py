@@ -1,0 +1,147 @@
+"""The exiftool program as a resident process, to carry over what this library does not read itself.
+
+exiftool knows every camera's tags and XMP. It writes them into a one-pixel JPEG, from which they are taken: the result
+itself is written once, by this library, and never rewritten by another program.
+Source: ExifTool documentation, -stay_open and -tagsFromFile.
+"""
+
+import contextlib
+import queue
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from isp_ns.core.errors import OutputError
+from isp_ns.io.exifread import find_exif
+from isp_ns.io.exifwrite import ExifData, select_exif
+from isp_ns.io.jpeg import split_segments, tiny_jpeg
+
+__all__ = ["ExifTool", "exiftool_path"]
+
+_TIMEOUT_S = 30.0
+_XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+
+_WANTED = (
+    # Any group of the source, maker notes included, into the standard places; what EXIF itself says comes after.
+    "-Make", "-Model", "-LensModel", "-LensMake", "-ExposureTime", "-FNumber", "-ISO", "-FocalLength",
+    "-FocalLengthIn35mmFormat", "-DateTimeOriginal", "-CreateDate", "-Artist", "-Copyright", "-ImageDescription",
+    "-ExifIFD:all", "-GPS:all",
+    "-XMP-dc:all", "-XMP-xmp:Rating", "-XMP-xmp:Label", "-XMP-xmpRights:all", "-XMP-aux:all", "-XMP-exifEX:all",
+    "-XMP-iptcCore:all", "-XMP-iptcExt:all", "-XMP-photoshop:all", "-XMP-lr:all",
+    "--XMP-dc:Format", "--MakerNotes", "--ExifIFD:MakerNote*", "--PreviewImage", "--ThumbnailImage",
+)  # fmt: skip
+
+
+def exiftool_path() -> str | None:
+    """Where the exiftool program is, None when it is not installed."""
+    return shutil.which("exiftool")
+
+
+class ExifTool:
+    """One exiftool process that serves many files; safe to use from several threads.
+
+    Raises:
+        OutputError: if the program is not installed.
+    """
+
+    def __init__(self) -> None:
+        program = exiftool_path()
+        if program is None:
+            raise OutputError("exiftool is not installed; get it from exiftool.org or your system's packages")
+        self._lock = threading.Lock()
+        self._folder = tempfile.TemporaryDirectory(prefix="isp_ns-")
+        self._count = 0
+        self._process = subprocess.Popen(
+            [program, "-config", "", "-stay_open", "True", "-@", "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._pump = threading.Thread(target=_pump, args=(self._process.stdout, self._lines), daemon=True)
+        self._pump.start()
+
+    def carry(self, source: Path) -> ExifData:
+        """The tags and the XMP of a source file that are true of a picture made from it.
+
+        Raises:
+            OutputError: if exiftool fails or does not answer.
+        """
+        with self._lock:
+            self._count += 1
+            target = Path(self._folder.name) / f"{self._count}.jpg"
+            target.write_bytes(tiny_jpeg())
+            said = self._run(
+                ["-m", "-overwrite_original", "-tagsFromFile", str(source.absolute()), *_WANTED, str(target)]
+            )
+            data = _taken(target)
+            target.unlink()
+        if not data.ifd0 and not data.exif and "Error" in said:
+            raise OutputError(f"{source.name}: exiftool could not read its metadata ({said.strip()[:200]})")
+        return data
+
+    def _run(self, arguments: list[str]) -> str:
+        """Run one command and return what exiftool says."""
+        if any("\n" in argument for argument in arguments):
+            raise OutputError(
+                "exiftool cannot take a file whose name has a line break; its metadata is not carried over"
+            )
+        ready = f"{{ready{self._count}}}"
+        command = "\n".join([*arguments, f"-execute{self._count}", ""])
+        said = []
+        try:
+            pipe = self._process.stdin
+            if pipe is None:
+                raise OutputError("exiftool is closed")
+            pipe.write(command.encode("utf-8", "surrogateescape"))
+            pipe.flush()
+            while (line := self._lines.get(timeout=_TIMEOUT_S).decode("utf-8", "replace").strip()) != ready:
+                said.append(line)
+        except (queue.Empty, OSError, ValueError) as error:
+            raise OutputError(f"exiftool did not answer ({' '.join(said)[:200] or error})") from error
+        return "\n".join(said)
+
+    def close(self) -> None:
+        """End the process and remove its folder."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._process.stdin.write(b"-stay_open\nFalse\n")
+                self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2.0)
+        self._process.kill()
+        self._process.wait()
+        self._pump.join(2.0)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _pump(stream: IO[bytes] | None, lines: "queue.SimpleQueue[bytes]") -> None:
+    """Move the lines of a pipe to a queue, so that waiting for them can time out."""
+    if stream is not None:
+        with contextlib.suppress(ValueError, OSError):
+            for line in stream:
+                lines.put(line)
+
+
+def _taken(path: Path) -> ExifData:
+    """EXIF and XMP of a JPEG."""
+    with path.open("rb") as file:
+        block = find_exif(file)
+    segments, _ = split_segments(path.read_bytes())
+    packets = [body[len(_XMP_HEADER) :] for marker, body in segments if marker == 0xE1 and body.startswith(_XMP_HEADER)]
+    data = select_exif(block) if block is not None else ExifData()
+    return ExifData(data.ifd0, data.exif, data.gps, packets[0] if packets else b"")
