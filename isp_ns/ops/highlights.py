@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from isp_ns.ops.filters import window_sum_valid
+from isp_ns.ops.filters import pad_mirror, window_sum_valid
 from isp_ns.ops.white_balance import cells
 
 __all__ = [
@@ -25,8 +25,13 @@ __all__ = [
 HIGHLIGHT_HALO_PX = 12
 """How far the reconstruction looks around a pixel, in pixels of the image or mosaic."""
 
-_ONSET = 0.94
-"""Part of the clip level at which a value begins to count as clipped: noise and non-linearity start below it."""
+_ONSET, _FULL = 0.88, 0.96
+"""Parts of its clip level between which a value comes to count as clipped. Sensors saturate some per cent below the
+white level of their files, by colour; what is not clipped after all is predicted close to what it is."""
+
+_WHITE_ONSET, _WHITE_FULL = 0.80, 0.90
+"""Parts of their clip levels between which all three channels together come to count as clipped. These may be lower:
+no object has the colour of the balanced clip levels."""
 
 
 def clip_highlights(image: Tensor, clip: Sequence[float]) -> Tensor:
@@ -77,10 +82,10 @@ def reconstruct_highlights(rgb: Tensor, clip: Sequence[float]) -> Tensor:
     top, left = max(rows.start - halo, 0), max(columns.start - halo, 0)
     around = rgb[:, top : rows.stop + halo : 2, left : columns.stop + halo : 2]
     chroma = _doubled(_surrounding_chroma(around, clip, halo // 2))
-    inside = chroma[:, rows.start - top :, columns.start - left :][:, : rows.stop - rows.start]
-    part = rgb[:, rows, columns]
+    part, place = rgb[:, rows, columns], (rows.start - top, columns.start - left)
+    near = chroma[:, place[0] : place[0] + part.shape[1], place[1] : place[1] + part.shape[2]]
     out = rgb.clone()
-    out[:, rows, columns] = _rebuild(part, inside[..., : part.shape[-1]], clip)
+    out[:, rows, columns] = _rebuild(part, near, clip)
     return out
 
 
@@ -96,7 +101,7 @@ def _clipped_area(rgb: Tensor, clip: Sequence[float]) -> tuple[slice, slice] | N
 
 
 def reconstruct_mosaic_highlights(mosaic: Tensor, pattern: str, clip: Sequence[float]) -> Tensor:
-    """`reconstruct_highlights` for a white-balanced mosaic: the same on its 2×2 cells, written back where clipped.
+    """`reconstruct_highlights` for a white-balanced mosaic: what it adds to a 2×2 cell is added to its colours.
 
     Args:
         mosaic: (1, H, W) linear, white-balanced, not clipped; tiles start at even pixels and need a halo of
@@ -112,24 +117,28 @@ def reconstruct_mosaic_highlights(mosaic: Tensor, pattern: str, clip: Sequence[f
     height, width = mosaic.shape[-2:]
     levels = [float(clip["RGB".index(letter)]) for letter in pattern]
     columns = [mosaic[0, row::2].amax(0) for row in range(min(2, height))]
-    peaks = [float(columns[i // 2][i % 2 :: 2].amax()) for i in range(4) if i // 2 < height and i % 2 < width]
-    if all(peak <= _ONSET * level for peak, level in zip(peaks, levels, strict=False)):
+    present = [i for i in range(4) if i // 2 < height and i % 2 < width]
+    if all(float(columns[i // 2][i % 2 :: 2].amax()) <= _ONSET * levels[i] for i in present):
         return mosaic
-    even = F.pad(mosaic, (0, width % 2, 0, height % 2), mode="replicate") if height % 2 or width % 2 else mosaic
+    even = pad_mirror(mosaic, (0, height % 2, 0, width % 2)) if height % 2 or width % 2 else mosaic
     rgb = cells(even, pattern)
-    rebuilt = _rebuild(rgb, _surrounding_chroma(rgb, clip, HIGHLIGHT_HALO_PX // 2), clip)
+    lift = _rebuild(rgb, _surrounding_chroma(rgb, clip, HIGHLIGHT_HALO_PX // 2), clip).sub_(rgb)
     out = torch.empty_like(mosaic)
-    for i, (letter, level) in enumerate(zip(pattern, levels, strict=True)):
-        plane = mosaic[0, i // 2 :: 2, i % 2 :: 2].contiguous()
-        estimate = rebuilt["RGB".index(letter), : plane.shape[0], : plane.shape[1]]
-        out[0, i // 2 :: 2, i % 2 :: 2] = torch.lerp(plane, torch.maximum(estimate, plane), _clipped(plane, level))
+    for i, letter in enumerate(pattern):
+        plane, target = (image[0, i // 2 :: 2, i % 2 :: 2] for image in (mosaic, out))
+        torch.add(plane, lift["RGB".index(letter), : plane.shape[0], : plane.shape[1]], out=target)
     return out
 
 
+def _ramp(values: Tensor, start: float, end: float) -> Tensor:
+    """0 up to `start`, 1 from `end` on, a straight line between."""
+    scale = 1.0 / (end - start)
+    return values.mul(scale).sub_(scale * start).clamp_(0.0, 1.0)
+
+
 def _clipped(values: Tensor, level: float) -> Tensor:
-    """How much a value counts as clipped: 0 below the onset, 1 from the level on."""
-    scale = 1.0 / (1.0 - _ONSET)
-    return values.mul(scale / level).sub_(scale * _ONSET).clamp_(0.0, 1.0)
+    """How much values count as clipped, 0..1."""
+    return _ramp(values, _ONSET * level, _FULL * level)
 
 
 def _rebuild(rgb: Tensor, chroma: Tensor, clip: Sequence[float]) -> Tensor:
@@ -143,12 +152,14 @@ def _rebuild(rgb: Tensor, chroma: Tensor, clip: Sequence[float]) -> Tensor:
         light.add_(plane).addcmul_(plane, weight, value=-1.0)
         scale.add_(ratio).addcmul_(ratio, weight, value=-1.0)
     light.div_(scale)
-    all_clipped = torch.minimum(torch.minimum(clipped[0], clipped[1]), clipped[2])
+    fills = [plane.mul(1.0 / float(level)) for plane, level in zip(planes, clip, strict=True)]
+    white = _ramp(fills[0].clamp_(max=fills[1]).clamp_(max=fills[2]), _WHITE_ONSET, _WHITE_FULL)
+    white.mul_(torch.maximum(torch.maximum(clipped[0], clipped[1]), clipped[2]))
     out = torch.empty_like(rgb)
     for i, (plane, ratio, weight) in enumerate(zip(planes, chroma.unbind(0), clipped, strict=True)):
         floor = torch.minimum(planes[i - 1], planes[i - 2]).clamp_(min=plane)
-        estimate = ratio.mul(light).clamp_(floor, highest).lerp_(highest, all_clipped)
-        torch.lerp(plane, estimate, weight, out=out[i])
+        estimate = ratio.mul(light).clamp_(floor, highest)
+        torch.lerp(plane, estimate, weight, out=out[i]).lerp_(highest, white)
     return out
 
 
