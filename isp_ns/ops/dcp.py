@@ -52,6 +52,8 @@ class HueSatMap:
 
     `deltas` is (values, hues, saturations, 3): hue shift in degrees, saturation factor, value factor. Hues start at
     red and wrap; saturations and values run from 0 to 1. With `encoded`, value is encoded with the sRGB curve.
+
+    Source: DNG 1.4, ProfileHueSatMapDims, ProfileHueSatMapData1 and ProfileHueSatMapEncoding.
     """
 
     deltas: Tensor
@@ -60,7 +62,10 @@ class HueSatMap:
 
 @dataclass(frozen=True, eq=False)
 class DcpProfile:
-    """A camera profile. `hue_sat_maps` has one map per calibration, or none; the rest is absent as None or 0."""
+    """A camera profile. `hue_sat_maps` has one map per calibration, or none; the rest is absent as None or 0.
+
+    Source: DNG 1.4, "Camera Profile Tags".
+    """
 
     name: str
     camera: str

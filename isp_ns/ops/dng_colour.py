@@ -43,7 +43,10 @@ _XY_TOLERANCE = 1e-7
 
 
 class CalibrationLike(Protocol):
-    """What the functions here read of a calibration; `Calibration` and the frames' metadata both have it."""
+    """What the functions here read of a calibration; `Calibration` and the frames' metadata both have it.
+
+    Source: DNG 1.4, ColorMatrix, ForwardMatrix and CameraCalibration tags.
+    """
 
     @property
     def cct_k(self) -> float:
@@ -63,7 +66,10 @@ class CalibrationLike(Protocol):
 
 
 class Calibration(NamedTuple):
-    """Colour matrices measured under one illuminant."""
+    """Colour matrices measured under one illuminant.
+
+    Source: DNG 1.4, ColorMatrix, ForwardMatrix and CameraCalibration tags.
+    """
 
     cct_k: float
     color_matrix: Matrix
@@ -77,6 +83,8 @@ class CameraMatrix(NamedTuple):
     `matrix` (3, 3) float64 takes balanced camera RGB to linear RGB of the space asked for, (1, 1, 1) onto
     (1, 1, 1). `source` is "dng", "xyz_to_camera", "camera_to_srgb" or "default". `white_xy` is the chromaticity of
     the scene's white, where the source tells it.
+
+    Source: as `camera_to_space`.
     """
 
     matrix: Tensor
@@ -101,7 +109,10 @@ def _vector(values: Sequence[float] | Tensor, what: str) -> Tensor:
 
 
 def is_usable(matrix: Matrix | None) -> bool:
-    """Whether a colour matrix can be worked with: there, finite and invertible. Files often carry all zeros."""
+    """Whether a colour matrix can be worked with: there, finite and invertible. Files often carry all zeros.
+
+    Source: none; condition number.
+    """
     if matrix is None:
         return False
     values = _matrix(matrix)

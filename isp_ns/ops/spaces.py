@@ -43,6 +43,8 @@ class Transfer:
     """A transfer function of the usual shape: a straight line near black, a power law above it.
 
     encoded = slope · x for x ≤ knee, else scale · x^exponent − offset, for linear x in 0..1.
+
+    Source: the common form of IEC 61966-2-1, ITU-R BT.2020 and ISO 22028-2.
     """
 
     slope: float
@@ -69,7 +71,10 @@ ISO 22028-2, ROMM RGB (romm).
 
 @dataclass(frozen=True)
 class RgbSpace:
-    """An RGB space: xy of its red, green and blue primaries and of its white, and the name of its transfer."""
+    """An RGB space: xy of its red, green and blue primaries and of its white, and the name of its transfer.
+
+    Source: the standards named at `SPACES`.
+    """
 
     name: str
     primaries_xy: tuple[Xy, Xy, Xy]
@@ -112,6 +117,8 @@ def get_space(name: str) -> RgbSpace:
 
     Raises:
         ValueError: if there is none; the message lists the names.
+
+    Source: none; table look-up.
     """
     if name not in SPACES:
         raise ValueError(f"there is no RGB space {name!r}; choose one of {', '.join(SPACES)}")
@@ -123,6 +130,8 @@ def white_xyz(white_xy: Sequence[float]) -> Tensor:
 
     Raises:
         ValueError: if y is not positive.
+
+    Source: CIE 15:2004, definition of chromaticity.
     """
     x, y = float(white_xy[0]), float(white_xy[1])
     if not y > 0.0:
@@ -171,17 +180,26 @@ def rgb_to_xyz_matrix(space: str) -> Tensor:
 
 
 def xyz_to_rgb_matrix(space: str) -> Tensor:
-    """XYZ relative to the white of `space` to its linear RGB. Returns (3, 3) float64."""
+    """XYZ relative to the white of `space` to its linear RGB. Returns (3, 3) float64.
+
+    Source: SMPTE RP 177.
+    """
     return rgb_to_xyz_matrix(space).inverse()
 
 
 def rgb_to_rgb_matrix(source: str, target: str, method: str = "bradford") -> Tensor:
-    """Linear RGB of one space to linear RGB of another, white onto white. Returns (3, 3) float64."""
+    """Linear RGB of one space to linear RGB of another, white onto white. Returns (3, 3) float64.
+
+    Source: SMPTE RP 177; adaptation as `adaptation_matrix`.
+    """
     whites = get_space(source).white_xy, get_space(target).white_xy
     return xyz_to_rgb_matrix(target) @ adaptation_matrix(*whites, method) @ rgb_to_xyz_matrix(source)
 
 
 def luminance_weights(space: str) -> tuple[float, float, float]:
-    """Weights of linear R, G and B in the luminance Y; they sum to 1."""
+    """Weights of linear R, G and B in the luminance Y; they sum to 1.
+
+    Source: SMPTE RP 177.
+    """
     red, green, blue = rgb_to_xyz_matrix(space)[1].tolist()
     return red, green, blue

@@ -101,6 +101,8 @@ def xy_to_cct(white_xy: Sequence[float]) -> tuple[float, float]:
 
     Raises:
         ValueError: if the chromaticity is not a possible light.
+
+    Source: Robertson (1968).
     """
     x, y = float(white_xy[0]), float(white_xy[1])
     scale = 1.5 - x + 6.0 * y
@@ -150,6 +152,8 @@ def cct_to_xy(cct_k: float, tint: float = 0.0) -> tuple[float, float]:
 
     Raises:
         ValueError: if the temperature is not positive.
+
+    Source: Robertson (1968), inverted on the same lines.
     """
     if not cct_k > 0.0:
         raise ValueError(f"a colour temperature is positive, in kelvin, not {cct_k}; daylight is about 5500")

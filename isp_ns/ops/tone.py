@@ -171,6 +171,8 @@ def view_transform(
 
     Raises:
         ValueError: as `view_curve`.
+
+    Source: as `view_curve` and `apply_curve`.
     """
     curve = view_curve(
         contrast=contrast, white_ev=white_ev, black_ev=black_ev, shoulder=shoulder, grey=grey, grey_out=grey_out

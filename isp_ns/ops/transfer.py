@@ -41,7 +41,10 @@ def _encode(linear: Tensor, curve: Transfer) -> Tensor:
 
 
 def decode(encoded: Tensor, space: str) -> Tensor:
-    """Linear RGB of values encoded for `space`: the inverse of `encode`, for any shape and not clipped."""
+    """Linear RGB of values encoded for `space`: the inverse of `encode`, for any shape and not clipped.
+
+    Source: the standards named at `spaces.TRANSFERS`.
+    """
     curve = TRANSFERS[get_space(space).transfer]
     if curve is None:
         return encoded
@@ -72,6 +75,8 @@ def encode_uint8(linear: Tensor, space: str) -> Tensor:
 
     Returns:
         uint8 of the same shape.
+
+    Source: as `encode`.
     """
     table = _byte_table(get_space(space).transfer).to(linear.device)
     scaled = linear.mul(_TABLE_SIZE - 1).add_(0.5).clamp_(max=_TABLE_SIZE - 1)
