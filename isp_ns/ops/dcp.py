@@ -62,7 +62,8 @@ class HueSatMap:
 
 @dataclass(frozen=True, eq=False)
 class DcpProfile:
-    """A camera profile. `hue_sat_maps` has one map per calibration, or none; the rest is absent as None or 0.
+    """A camera profile. `hue_sat_maps` has one map per calibration, one for all, or none; the rest is
+    absent as None or 0.
 
     Source: DNG 1.4, "Camera Profile Tags".
     """
