@@ -90,17 +90,19 @@ class Tweak:
         return [self.node, self.stage, dict(self.params)]
 
 
-def tweaks(settings: Settings, bit_depth: int) -> tuple[Tweak, ...]:
+def tweaks(settings: Settings, bit_depth: int | None = None) -> tuple[Tweak, ...]:
     """The changes that settings ask for.
 
     Args:
         settings: what was asked for.
-        bit_depth: 8, 16 or 32 (floating point) bits that the file format takes.
+        bit_depth: 8, 16 or 32 (floating point) bits that the file format takes; None leaves the pipeline's own.
 
     Raises:
         SettingsError: for values that make no sense.
     """
-    found = [Tweak(ENCODE_NODE, {"bit_depth": bit_depth}, flag="--bit-depth", optional=True)]
+    found = []
+    if bit_depth is not None:
+        found.append(Tweak(ENCODE_NODE, {"bit_depth": bit_depth}, flag="--bit-depth", optional=True))
     if settings.wb is not None:
         found.append(_balance(settings.wb))
     if settings.matrix in ("auto", "none"):

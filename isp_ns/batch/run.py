@@ -32,7 +32,7 @@ from isp_ns.io.decode import DecodePool
 from isp_ns.io.decoded import Decoded, DecodeOptions
 from isp_ns.io.layout import RawLayout
 
-__all__ = ["read_facts", "run_plan"]
+__all__ = ["preview", "read_facts", "run_plan"]
 
 PROCESSORS_PER_DECODER = 4
 DECODER_MEMORY_MB = (1024, 8192)
@@ -47,6 +47,23 @@ def run_plan(plan: Plan, settings: Settings, listener: Listener) -> Report:
         OutputError: if the output folder cannot be written to.
     """
     return _Batch(plan, settings, listener).run()
+
+
+def preview(plan: Plan) -> Report:
+    """What `run_plan` would do, as a report, after the same checks.
+
+    Raises:
+        SettingsError: if a setting does not fit the pipeline.
+        GraphError: if the pipeline cannot be built.
+    """
+    started = datetime.now(UTC)
+    if plan.jobs:
+        Developer(1, None).check(plan.draft)
+    records = {record.input: record for record in plan.settled}
+    for job in plan.jobs:
+        source, outputs = str(job.source.path), tuple(map(str, job.outputs.values()))
+        records[source] = Record(source, "planned", "", outputs, job.draft.recipe.name)
+    return Report(_in_order(plan, records), started.isoformat(timespec="seconds"), 0.0)
 
 
 def read_facts(items: Sequence[tuple[Source, Settings]]) -> Mapping[Path, Facts | str]:
@@ -106,8 +123,8 @@ class _Batch:
             self._prepare_folder()
             self.listener.begin(len(self.waiting))
             self._run_jobs()
-        records = tuple(self.records[name] for name in dict.fromkeys(self.plan.order) if name in self.records)
         seconds = time.perf_counter() - started
+        records = _in_order(self.plan, self.records)
         report = Report(records, began.isoformat(timespec="seconds"), seconds, self.interrupted, self.stopped)
         self.listener.end(report)
         return report
@@ -272,6 +289,10 @@ class _Batch:
         if record.status == "failed" and self.settings.fail_fast:
             self.stopped = True
             self.waiting.clear()
+
+
+def _in_order(plan: Plan, records: Mapping[str, Record]) -> tuple[Record, ...]:
+    return tuple(records[name] for name in dict.fromkeys(plan.order) if name in records)
 
 
 def _words(error: BaseException, path: Path) -> str:
