@@ -15,6 +15,7 @@ from torch import Tensor
 from isp_ns.core.errors import StageError
 from isp_ns.core.frame import Features, Frame
 from isp_ns.core.graph import Graph
+from isp_ns.core.memory import keep_tile_memory
 from isp_ns.core.meta import Box
 from isp_ns.core.plan import Pass, Step, Tile, needed_boxes, plan_passes, plan_tiles
 from isp_ns.core.ports import Port
@@ -75,6 +76,7 @@ def run_graph(
     wanted = list(graph.outputs if want is None else want)
     nodes = {name: _node_of(graph, name) for name in wanted}
     _check_inputs(graph, inputs)
+    keep_tile_memory()
     started = time.perf_counter()
     runner = _Runner(graph, inputs, tile_px, workers or len(os.sched_getaffinity(0)))
     with torch.no_grad():
