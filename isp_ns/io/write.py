@@ -5,10 +5,6 @@ pixels; what is known of the shot travels along.
 """
 
 import contextlib
-import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -19,6 +15,7 @@ import torch
 
 from isp_ns.core.errors import OutputError
 from isp_ns.core.frame import Frame
+from isp_ns.io.atomic import atomic_file
 from isp_ns.io.dngwrite import write_dng
 from isp_ns.io.exiftool import ExifTool
 from isp_ns.io.exifwrite import (
@@ -39,7 +36,7 @@ from isp_ns.io.png import encode_png
 from isp_ns.io.tiffwrite import write_tiff
 from isp_ns.ops.spaces import SPACES
 
-__all__ = ["FORMATS", "atomic_file", "gather_exif", "write_image"]
+__all__ = ["FORMATS", "gather_exif", "write_image"]
 
 FORMATS = {
     ".jpg": "jpeg",
@@ -238,23 +235,3 @@ def _png_level(compression: str | int | None) -> int | None:
     if not str(compression).isdigit():
         raise OutputError(f"PNG compression is a level of 0..9, not {compression!r}")
     return int(compression)
-
-
-@contextmanager
-def atomic_file(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write to; it becomes `target` when the block ends well, else it vanishes.
-
-    Raises:
-        OutputError: if the file cannot be made, flushed or renamed.
-    """
-    part = target.with_name(f".{target.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        yield part
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
