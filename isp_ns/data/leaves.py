@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,11 +41,11 @@ def dead_leaves(size: tuple[int, int], seed: int = 0, *, least_px: float = 3.0, 
     places = torch.rand(count, 2, generator=rng) * torch.tensor([height, width])
     hues = 1.0 + 0.7 * (torch.rand(count, 3, generator=rng) - 0.5)
     colours = hues * 0.72 * torch.rand(count, 1, generator=rng).square()
-    picture = torch.full((3, height, width), 0.2)
-    for radius, (y, x), colour in zip(radii.tolist(), places.tolist(), colours, strict=True):
-        rows = torch.arange(math.floor(y - radius), math.ceil(y + radius) + 1)
-        columns = torch.arange(math.floor(x - radius), math.ceil(x + radius) + 1)
-        inside = (rows[:, None] - y).square() + (columns - x).square() <= radius**2
-        at = inside.nonzero()
-        picture[:, rows[at[:, 0]] % height, columns[at[:, 1]] % width] = colour[:, None]
-    return picture
+    picture = np.full((height, width, 3), 0.2, dtype=np.float32)
+    for radius, (y, x), colour in zip(radii.tolist(), places.tolist(), colours.numpy(), strict=True):
+        rows = np.arange(math.floor(y - radius), math.ceil(y + radius) + 1)
+        columns = np.arange(math.floor(x - radius), math.ceil(x + radius) + 1)
+        inside = (rows[:, None] - y) ** 2 + (columns - x) ** 2 <= radius**2
+        down, right = inside.nonzero()
+        picture[rows[down] % height, columns[right] % width] = colour
+    return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
