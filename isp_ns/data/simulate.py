@@ -28,6 +28,7 @@ from isp_ns.data.unprocess import (
 )
 from isp_ns.io.profile import Profile, load_profile, merge_profile
 from isp_ns.ops.dng_colour import camera_neutral, camera_to_space
+from isp_ns.ops.shading import apply_gain_map
 from isp_ns.ops.spaces import get_space
 from isp_ns.ops.temperature import cct_to_xy
 
@@ -299,17 +300,19 @@ def _with_shading_as_gain_maps(meta: Meta, size: tuple[int, int]) -> Meta:
 
 
 def _shading_gain(meta: Meta, top: int, extent: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """(1, 1, h, W) gains that undo the lens shading of the rows from `top` on; 1 where there are no maps."""
-    gains = torch.ones(1, 1, *extent)
+    """(1, h, W) gains that undo the lens shading of the rows from `top` on; 1 where there are no maps."""
+    gains = torch.ones(1, *extent)
     for each in meta.gain_maps:
-        first_row, first_column = each.area[:2]
-        rows = _weights(range(top + first_row, top + extent[0], 2), size[0], each.gains.shape[0])
-        columns = _weights(range(first_column, extent[1], 2), size[1], each.gains.shape[1])
-        gains[0, 0, first_row::2, first_column::2] = rows @ each.gains[:, :, 0] @ columns.T
+        gains = apply_gain_map(
+            gains,
+            each.gains,
+            area=each.area,
+            pitch=each.pitch,
+            plane=each.plane,
+            planes=each.planes,
+            map_origin=each.origin,
+            map_spacing=each.spacing,
+            origin=(top, 0),
+            full_size=size,
+        )
     return gains
-
-
-def _weights(places: range, length: int, points: int) -> Tensor:
-    """(places, points) weights of linear interpolation between points that span a side of `length` pixels."""
-    at = (torch.tensor(places) + 0.5) / length * (points - 1)
-    return (1.0 - (at[:, None] - torch.arange(points)).abs()).clamp_(min=0.0)

@@ -4,23 +4,21 @@ The file is a CFA DNG with all tags; the same arguments give the same file. Pict
 more memory than their counts take.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
-from pathlib import Path
 from typing import Union
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from isp_ns.core.errors import DecodeError
 from isp_ns.core.frame import Frame
 from isp_ns.data.leaves import dead_leaves
 from isp_ns.data.simulate import CameraArg, Shooting, camera_meta, expose
+from isp_ns.io.read import read_image
 from isp_ns.io.write import write_image
-from isp_ns.ops.transfer import encode_uint8
+from isp_ns.ops.transfer import encode
 
-__all__ = ["MirrorTiles", "read_picture", "synthesise"]
+__all__ = ["MirrorTiles", "synthesise"]
 
 PathArg = Union[str, "PathLike[str]"]
 
@@ -32,7 +30,7 @@ class MirrorTiles:
     """A picture continued beyond its edges by its mirror images, handed out by rows.
 
     Attributes:
-        picture: (3, h, w) integers or 0..1 floats.
+        picture: (3, h, w), 0..1.
         size: height and width of the whole.
     """
 
@@ -42,62 +40,13 @@ class MirrorTiles:
     def rows(self, top: int, bottom: int) -> Tensor:
         """Rows (top, bottom) of the whole as (3, bottom - top, width) float32 in 0..1."""
         height, width = self.picture.shape[1:]
-        band = self.picture[:, _mirrored(top, bottom, height)][:, :, _mirrored(0, self.size[1], width)]
-        if band.dtype.is_floating_point:
-            return band.float()
-        return band.float() / float(torch.iinfo(band.dtype).max)
+        return self.picture[:, _mirrored(top, bottom, height)][:, :, _mirrored(0, self.size[1], width)]
 
 
 def _mirrored(start: int, stop: int, length: int) -> Tensor:
     """Places start..stop of a line that runs to and fro over 0..length - 1."""
     place = torch.arange(start, stop) % (2 * length)
     return torch.minimum(place, 2 * length - 1 - place)
-
-
-def read_picture(path: PathArg) -> Tensor:
-    """Read an RGB picture: JPEG, PNG, WebP and others in 8 bits, PNG and TIFF in 16, TIFF in floating point.
-
-    A grey picture gets three equal planes, transparency is left out, and the orientation of its EXIF is applied.
-    The colour profile is not read; `Shooting.space` says what the numbers mean.
-
-    Args:
-        path: the file.
-
-    Returns:
-        (3, H, W) uint8, uint16 or float32.
-
-    Raises:
-        DecodeError: if the file is absent or not a picture.
-    """
-    import imagecodecs
-    import tifffile
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    path = Path(path)
-    try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            pixels = tifffile.imread(path)
-        elif path.suffix.lower() == ".png":
-            pixels = imagecodecs.png_decode(path.read_bytes())
-        else:
-            with Image.open(path) as image:
-                pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, UnidentifiedImageError, tifffile.TiffFileError, imagecodecs.PngError) as error:
-        raise DecodeError(
-            f"{path}: cannot be read as a picture ({error}); give a JPEG, PNG, TIFF or WebP file"
-        ) from error
-    return _planes(pixels, path)
-
-
-def _planes(pixels: np.ndarray, path: Path) -> Tensor:
-    """(3, H, W) of pixels (H, W), (H, W, 1..4) of a type that torch computes with."""
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    if pixels.ndim != 3 or pixels.dtype.kind not in "uf" or pixels.dtype.itemsize > 8:
-        raise DecodeError(f"{path}: an image of shape {pixels.shape} and type {pixels.dtype} is no RGB picture")
-    pixels = np.repeat(pixels[:, :, :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[:, :, :3]
-    kept = pixels.astype(np.float32) if pixels.dtype.kind == "f" else pixels
-    return torch.from_numpy(np.ascontiguousarray(kept.transpose(2, 0, 1)))
 
 
 def synthesise(
@@ -114,7 +63,8 @@ def synthesise(
     """Photograph a picture with a simulated camera and write the raw file.
 
     Args:
-        rgb_path: the picture; None for leaf litter, which needs a `size`.
+        rgb_path: the picture, a JPEG, PNG, TIFF or WebP file; None for leaf litter, which needs a `size`. The RGB
+            space of its ICC profile, if known, goes before that of `shooting`.
         out_path: the DNG file, uncompressed 16 bit.
         camera: a profile, its name among the shipped ones, or the path of its YAML file.
         iso: sensitivity; noise and levels follow it.
@@ -136,17 +86,28 @@ def synthesise(
 
     Source: Brooks et al. 2019 (arXiv 1811.11127); DNG 1.4.
     """
-    shooting = shooting or Shooting()
-    meta = camera_meta(camera, iso=iso, cfa=cfa, shooting=shooting)
     if rgb_path is None and size is None:
         raise ValueError("without a picture the size of the photograph is needed; give the one or the other")
-    picture = encode_uint8(dead_leaves(_LITTER_SIZE, seed), "srgb") if rgb_path is None else read_picture(rgb_path)
+    picture, shooting = _picture(rgb_path, seed, shooting or Shooting())
     held = _held(picture, shooting.orientation)
     height, width = size or (held.shape[1], held.shape[2])
     tiles = MirrorTiles(held, (height - height % 2, width - width % 2))
+    meta = camera_meta(camera, iso=iso, cfa=cfa, shooting=shooting)
     frame = expose(tiles.rows, tiles.size, meta, seed=seed, shooting=shooting)
     write_image(out_path, frame, format="dng")
     return frame
+
+
+def _picture(path: PathArg | None, seed: int, shooting: Shooting) -> tuple[Tensor, Shooting]:
+    """The upright picture (3, H, W) of a file, or leaf litter, and the shooting with its RGB space."""
+    if path is None:
+        return encode(dead_leaves(_LITTER_SIZE, seed), "srgb"), replace(shooting, space="srgb")
+    image = read_image(path)
+    if image.meta.space is not None and image.meta.source.get("space") != "default":
+        shooting = replace(shooting, space=image.meta.space)
+    # What turns a picture as a camera held it upright also undoes the opposite turn.
+    undone = {6: 8, 8: 6}.get(image.meta.orientation, image.meta.orientation)
+    return _held(image.data, undone), shooting
 
 
 def _held(picture: Tensor, orientation: int) -> Tensor:
