@@ -51,8 +51,9 @@ class Problem:
 class Patch:
     """A difference between graphs: nodes to add or replace, parameters to merge, names to drop.
 
-    `nodes` maps a name to a Node (add or replace), to a mapping (merge these parameters) or to None (drop);
-    `inputs` and `outputs` map names to a kind or node name, or to None.
+    `nodes` maps a name to a Node (add or replace), to a mapping (merge these parameters) or to None (drop, where
+    there is such a node: one patch then fits several pipelines); `inputs` and `outputs` map names to a kind or node
+    name, or to None.
     """
 
     nodes: Mapping[str, Node | Mapping[str, Any] | None] = field(default_factory=dict)
@@ -94,7 +95,8 @@ class Graph:
         if name in self.inputs:
             return Port(self.inputs[name])
         here = self.nodes[name]
-        return here.spec.ports(here.values)[1]
+        port = here.spec.ports(here.values)[1]
+        return self.port(here.inputs[0]) if port.kind == "same" else port
 
     def replace(self, name: str, **params: Any) -> "Graph":
         """The graph with some parameters of one node changed."""
@@ -109,14 +111,14 @@ class Graph:
         problems = [
             f"the patch changes parameters of {name}, which is not a node{did_you_mean(name, self.nodes)}"
             for name, change in patch.nodes.items()
-            if not isinstance(change, Node) and name not in self.nodes
+            if change is not None and not isinstance(change, Node) and name not in self.nodes
         ]
         if problems:
             raise GraphError(problems)
         nodes = dict(self.nodes)
         for name, change in patch.nodes.items():
             if change is None:
-                del nodes[name]
+                nodes.pop(name, None)
             elif isinstance(change, Node):
                 nodes[name] = change
             else:
@@ -201,9 +203,16 @@ def _given(
     specs: Mapping[str, StageSpec],
     values: Mapping[str, Mapping[str, Any]],
 ) -> Port | None:
-    if source in inputs:
-        return Port(inputs[source]) if inputs[source] in KINDS else None
-    return specs[source].ports(values[source])[1] if source in nodes and source in specs else None
+    for _ in range(len(nodes) + 1):
+        if source in inputs:
+            return Port(inputs[source]) if inputs[source] in KINDS else None
+        if source not in specs:
+            return None
+        port = specs[source].ports(values[source])[1]
+        if port.kind != "same" or not nodes[source].inputs:
+            return port
+        source = nodes[source].inputs[0]
+    return None
 
 
 def _check_cycles(nodes: Mapping[str, Node]) -> Iterator[Problem]:

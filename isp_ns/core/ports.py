@@ -24,7 +24,9 @@ __all__ = [
     "Luma",
     "Matrix",
     "Mosaic",
+    "Picture",
     "Port",
+    "Same",
     "Sensor",
     "SensorMono",
     "SensorRgb",
@@ -47,6 +49,7 @@ KINDS = {
     "gains": "(3,) multipliers for R, G, B; a value, never cropped",
     "matrix": "(3, 3) colour matrix; a value, never cropped",
     "stats": "a tensor of measurements; a value, never cropped",
+    "same": "as an output: the kind of the first input",
 }
 VALUE_KINDS = frozenset({"gains", "matrix", "stats"})
 
@@ -93,6 +96,8 @@ CameraRgb = Annotated[Frame, Port("camera_rgb")]
 LinearRgb = Annotated[Frame, Port("linear_rgb")]
 DisplayRgb = Annotated[Frame, Port("display_rgb")]
 Balanceable = Annotated[Frame, Port("mosaic|camera_rgb")]
+Picture = Annotated[Frame, Port("linear_rgb|display_rgb|luma|depth|labels")]
+Same = Annotated[Frame, Port("same")]
 Luma = Annotated[Frame, Port("luma")]
 Chroma = Annotated[Frame, Port("chroma")]
 FeatureMaps = Annotated[Features, Port("features")]
