@@ -40,6 +40,7 @@ class Card:
         halo_px: context a tile needs.
         measured: protocol and numbers.
         licence: of the weights.
+        history: what the recipe alone does not tell about the run.
         digest: sha256 of the safetensors file.
     """
 
@@ -60,6 +61,7 @@ class Card:
     halo_px: int
     measured: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "MIT"
+    history: str = ""
     digest: str = ""
 
 

@@ -3,6 +3,7 @@
 Every function draws from the generator it is given and from nothing else, so that a run can be repeated.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,21 @@ from torch import Generator, Tensor
 
 from isp_ns.nets.encoding import encode_light
 
-__all__ = ["Batch", "augment_colour", "awgn_batch", "camera_batch", "clean_batch", "mosaic_rggb", "turn"]
+__all__ = [
+    "CAMERA_SHOT_RANGE",
+    "Batch",
+    "augment_colour",
+    "awgn_batch",
+    "camera_batch",
+    "clean_batch",
+    "mosaic_rggb",
+    "turn",
+]
+
+CAMERA_SHOT_RANGE = (1.7e-5, 1.8e-2)
+"""Shot noise (scale) of a raw value in 0..1 that training draws from, log-uniform.
+
+Source: Brooks et al. 2019 (arXiv 1811.11127), widened to base ISO and to very high ISO."""
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -130,7 +145,8 @@ def _camera_light(rgb: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
 
 def _draw_noise(batch: int, rng: Generator) -> tuple[Tensor, Tensor]:
     """Shot and read variance (B, 1) of a raw value in 0..1, before white balance."""
-    log_shot = _uniform(rng, (batch, 1), -11.0, -4.0)
+    low, high = (math.log(value) for value in CAMERA_SHOT_RANGE)
+    log_shot = _uniform(rng, (batch, 1), low, high)
     log_read = 2.18 * log_shot + 1.20 + 0.5 * torch.randn(batch, 1, generator=rng)
     return torch.exp(log_shot), torch.exp(log_read)
 

@@ -16,6 +16,7 @@ from isp_ns.nets.space import NeuralSpace, build_space
 from isp_ns.train.degrade import Batch, augment_colour, awgn_batch, camera_batch, clean_batch, turn
 from isp_ns.train.equivariance import draw_transform, transform_space
 from isp_ns.train.losses import feature_distance, gradient_l1, l1, weighted_mse
+from isp_ns.train.muon import Muon
 from isp_ns.train.patches import PatchSource
 from isp_ns.train.recipe import Phase, Recipe
 from isp_ns.train.validate import Holdout, validate
@@ -81,9 +82,7 @@ class Trainer:
         self.space = build_space(self.recipe.space, self.recipe.space_id).to(self.device)
         self.average = build_space(self.recipe.space, self.recipe.space_id).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.space.state_dict())
-        self.optimizer = torch.optim.AdamW(
-            self.space.parameters(), self.recipe.learning_rate, (0.9, 0.99), weight_decay=self.recipe.weight_decay
-        )
+        self.optimizer = Muon(self.space.parameters(), self.recipe.learning_rate, self.recipe.weight_decay)
         self.out.mkdir(parents=True, exist_ok=True)
 
     # ---- state
@@ -261,6 +260,7 @@ class Trainer:
             stop_after: return after this step already, with a checkpoint to resume from.
         """
         torch.set_num_threads(self.recipe.threads)
+        torch.set_flush_denormal(True)
         next_save, next_check = self.elapsed_s + self.recipe.checkpoint_s, self.elapsed_s + self.recipe.validate_s
         losses: list[float] = []
         while self.budget.progress(self.step, self.elapsed_s) < 1:

@@ -51,7 +51,7 @@ class Recipe:
         phases: in order; the last one ends at 1.
         learning_rate: at its flat part.
         flat_until: share of the run with the flat rate, then a cosine to 1 %.
-        weight_decay: of AdamW.
+        weight_decay: decoupled.
         ema: decay of the averaged weights, which are what is shipped.
         hard_share: share of patches drawn by difficulty.
         shrink_share: share of batches drawn at twice the size and averaged down.
@@ -72,8 +72,8 @@ class Recipe:
     seed: int
     manifests: tuple[str, ...]
     phases: tuple[Phase, ...]
-    learning_rate: float = 2e-3
-    flat_until: float = 0.6
+    learning_rate: float = 1.5e-3
+    flat_until: float = 0.3
     weight_decay: float = 1e-4
     ema: float = 0.999
     hard_share: float = 0.6

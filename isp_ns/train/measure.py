@@ -1,0 +1,124 @@
+"""What a trained space is measured to do, for its card."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from isp_ns.nets.encoder import PACKED_RGB
+from isp_ns.nets.space import NeuralSpace
+from isp_ns.train.degrade import mosaic_rggb
+from isp_ns.train.losses import feature_distance
+from isp_ns.train.validate import cpsnr_db, render_gamma
+
+__all__ = ["PROTOCOL", "measure_demosaic", "measure_space", "moire_pictures"]
+
+PROTOCOL: Mapping[str, object] = {
+    "mosaic": "RGGB from the first pixel of the gamma-coded 8-bit picture",
+    "noise": "Gaussian, added to the unclipped float mosaic, seed = index of the picture, sigma told to the net",
+    "output": "clipped, rounded to 8 bits",
+    "psnr": "over all pixels and channels of a picture, mean over pictures",
+    "ssim": "scikit-image, Gaussian weights, sigma 1.5, mean over channels",
+}
+"""How `measure_demosaic` measures, to be printed beside its numbers."""
+
+
+def _ssim(output: Tensor, target: Tensor) -> float:
+    from skimage.metrics import structural_similarity
+
+    a, b = ((x.clamp(0, 1) * 255).round().permute(1, 2, 0).double().numpy() for x in (output, target))
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return float(structural_similarity(a, b, data_range=255, channel_axis=2, **options))
+
+
+def measure_demosaic(
+    space: NeuralSpace, pictures: Sequence[Tensor], sigmas: Sequence[float] = (0, 5, 10, 15)
+) -> list[dict[str, float]]:
+    """Mean CPSNR at border crops 0 and 8 and SSIM for Gaussian noise of several strengths.
+
+    Args:
+        space: the space.
+        pictures: (3, H, W) gamma-coded in 0..1.
+        sigmas: standard deviations, of 255.
+
+    Returns:
+        One row per sigma, in dB; `PROTOCOL` says how.
+
+    Raises:
+        ValueError: if there is no picture.
+
+    Source: the protocol of the demosaicking literature.
+    """
+    if not pictures:
+        raise ValueError("there is no picture to measure on")
+    rows = []
+    for sigma in sigmas:
+        sums = {"cpsnr_db": 0.0, "cpsnr_db_crop8": 0.0, "ssim": 0.0}
+        for index, rgb in enumerate(pictures):
+            noise = torch.randn(1, *rgb.shape[1:], generator=torch.Generator().manual_seed(index))
+            output = render_gamma(space, mosaic_rggb(rgb[None])[0] + noise * sigma / 255, sigma / 255)
+            sums["cpsnr_db"] += cpsnr_db(output, rgb)
+            sums["cpsnr_db_crop8"] += cpsnr_db(output, rgb, 8)
+            sums["ssim"] += _ssim(output, rgb)
+        means = {name: round(total / len(pictures), 4) for name, total in sums.items()}
+        rows.append({"sigma": float(sigma), **means, "images": float(len(pictures))})
+    return rows
+
+
+@torch.no_grad()
+def measure_space(space: NeuralSpace, pictures: Sequence[Tensor]) -> dict[str, float]:
+    """Fidelity of the auto-encoder, and how near E_raw's space is to E_rgb's.
+
+    Args:
+        space: the space.
+        pictures: (3, H, W) gamma-coded in 0..1, sides multiples of 4.
+
+    Returns:
+        `autoencoder_psnr_db` of D(E_rgb(x)), unrounded; `packed_psnr_db` between the packed pixels of both encoders;
+        `z_b_distance` and `z_t_distance` between their learned channels, normalised over channels, 0..4.
+
+    Source: definitions; distance after Li, Liu, Bilen 2024 (arXiv 2204.02744).
+    """
+    sums = dict.fromkeys(("autoencoder_mse", "packed_mse", "z_b_distance", "z_t_distance"), 0.0)
+    for rgb in pictures:
+        x = rgb[None]
+        rgb_b, rgb_t = space.e_rgb(x)
+        raw_b, raw_t = space.e_raw(mosaic_rggb(x))
+        sums["autoencoder_mse"] += float((space.d_rgb(rgb_b, rgb_t) - x).square().mean())
+        sums["packed_mse"] += float((rgb_b - raw_b)[:, :PACKED_RGB].square().mean())
+        sums["z_b_distance"] += float(feature_distance(rgb_b[:, PACKED_RGB:], raw_b[:, PACKED_RGB:]))
+        sums["z_t_distance"] += float(feature_distance(rgb_t, raw_t))
+    means = {name: total / len(pictures) for name, total in sums.items()}
+    return {
+        "autoencoder_psnr_db": round(-10 * math.log10(max(means["autoencoder_mse"], 1e-12)), 2),
+        "packed_psnr_db": round(-10 * math.log10(max(means["packed_mse"], 1e-12)), 2),
+        "z_b_distance": round(means["z_b_distance"], 4),
+        "z_t_distance": round(means["z_t_distance"], 4),
+    }
+
+
+def moire_pictures(count: int, side: int, seed: int) -> list[Tensor]:
+    """Pictures full of fine coloured stripes: two random colours mixed by a chirp that rises to 0.4 cycles per pixel.
+
+    Args:
+        count: how many.
+        side: pixels, a multiple of 4.
+        seed: of the colours and the curves.
+
+    Returns:
+        (3, side, side) gamma-coded, rounded to 8 bits.
+
+    Source: zone plates, as resolution charts have them.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    y, x = torch.meshgrid(*(torch.linspace(-1, 1, side),) * 2, indexing="ij")
+    pictures = []
+    for _ in range(count):
+        first, second = torch.rand(2, 3, 1, 1, generator=rng)
+        a, b, c = (2 * torch.rand(3, generator=rng) - 1).tolist()
+        gradient = torch.sqrt((2 * a * x + b * y) ** 2 + (b * x + 2 * c * y) ** 2).max() * 2 / side
+        phase = (a * x * x + b * x * y + c * y * y) / gradient * 2 * math.pi * 0.4
+        mix = 0.5 + 0.5 * torch.sin(phase)
+        pictures.append(((first * mix + second * (1 - mix)) * 255).round() / 255)
+    return pictures
