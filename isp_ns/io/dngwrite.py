@@ -81,10 +81,8 @@ def write_dng(path: Path, frame: Frame, exif: ExifData) -> None:
 
 def _to_counts(planes: NDArray[Any]) -> NDArray[np.uint16]:
     """Float pixels in counts."""
-    scaled = np.nan_to_num(planes.astype(np.float32)) * np.float32(65535 - _FLOAT_BLACK) + np.float32(
-        _FLOAT_BLACK + 0.5
-    )
-    return np.asarray(np.clip(scaled, 0, 65535), dtype=np.uint16)
+    scaled = np.nan_to_num(planes.astype(np.float32)) * np.float32(65535 - _FLOAT_BLACK)
+    return np.asarray(np.clip(np.rint(scaled + np.float32(_FLOAT_BLACK)), 0, 65535), dtype=np.uint16)
 
 
 def _tag(number: int, kind: int, *values: Any) -> ExtraTag:

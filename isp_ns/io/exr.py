@@ -3,6 +3,7 @@
 Source: OpenEXR 3, "Standard Attributes" (chromaticities, expTime, aperture, isoSpeed, capDate, latitude, …).
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def write_exr(path: Path, planes: NDArray[Any], meta: Meta, *, half: bool = True
     name = "RGB" if pixels.shape[2] == 3 else ("Y" if meta.space else "Z")
     channels = {name: pixels if name == "RGB" else np.ascontiguousarray(pixels[:, :, 0])}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **_attributes(meta, software)}
+    if OpenEXR.global_thread_count() == 0:
+        OpenEXR.set_global_thread_count(min(os.cpu_count() or 1, 8))
     with OpenEXR.File(header, channels) as file:
         file.write(str(path))
 

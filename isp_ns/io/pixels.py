@@ -76,8 +76,7 @@ def _cast(plane: NDArray[Any], dtype: type[Any]) -> NDArray[Any]:
         scaled = np.fmax(plane, 0.0, dtype=np.float32)
         np.minimum(scaled, 1.0, out=scaled)
         scaled *= np.float32(np.iinfo(dtype).max)
-        scaled += np.float32(0.5)
-        return np.asarray(scaled, dtype=dtype)
+        return np.asarray(np.rint(scaled, out=scaled), dtype=dtype)
     if from_integer and not to_integer:
         return np.asarray(plane.astype(np.float32) / np.float32(np.iinfo(plane.dtype).max), dtype=dtype)
     if plane.dtype == np.uint8 and dtype is np.uint16:

@@ -24,7 +24,7 @@ ExtraTag = tuple[int, int, int, Any, bool]
 _BY_TIFFFILE = frozenset(
     {254, 256, 257, 258, 259, 262, 273, 277, 278, 279, 282, 283, 284, 296, 305, 339, EXIF_IFD, GPS_IFD}
 )
-_XMP = 700
+_XMP, _PHOTOMETRIC = 700, 262
 
 
 def write_tiff(
@@ -34,7 +34,7 @@ def write_tiff(
     exif: ExifData,
     icc: bytes = b"",
     compression: str = "none",
-    photometric: int | str | None = None,
+    photometric: int | None = None,
     tags: tuple[ExtraTag, ...] = (),
 ) -> None:
     """Write (H, W, C) pixels as a TIFF of one page.
@@ -45,7 +45,7 @@ def write_tiff(
         exif: Its first directory goes into the image's own.
         icc: An ICC profile.
         compression: A name of `COMPRESSIONS`.
-        photometric: TIFF's PhotometricInterpretation; by default RGB or black-is-zero.
+        photometric: TIFF's PhotometricInterpretation, set afterwards; by default RGB or black-is-zero.
         tags: More tags as tifffile takes them: (number, type, count, value, True).
 
     Raises:
@@ -64,7 +64,7 @@ def write_tiff(
     tifffile.imwrite(
         path,
         flat,
-        photometric=photometric or ("rgb" if pixels.shape[2] == 3 else "minisblack"),
+        photometric="rgb" if pixels.shape[2] == 3 else "minisblack",
         planarconfig="contig" if pixels.shape[2] > 1 else None,
         compression=codec,
         predictor=codec is not None,
@@ -77,7 +77,7 @@ def write_tiff(
         bigtiff=pixels.nbytes > 0xF0000000,
         extratags=(*own, *tags, *xmp),
     )
-    _append_directories(path, pointers)
+    _append_directories(path, pointers, photometric)
 
 
 def _extra(number: int, tag: Tag) -> ExtraTag:
@@ -90,14 +90,16 @@ def _extra(number: int, tag: Tag) -> ExtraTag:
     return number, tag.type, tag.count, values, True
 
 
-def _append_directories(path: Path, pointers: list[tuple[int, Mapping[int, Tag]]]) -> None:
+def _append_directories(path: Path, pointers: list[tuple[int, Mapping[int, Tag]]], photometric: int | None) -> None:
     """Put the directories at the end of the file, and after them the first directory again, now pointing to them.
+
+    `photometric` replaces that of the first directory: tifffile does not write every combination that DNG allows.
 
     A file beyond 4 GB (BigTIFF) is left without them.
     """
     with path.open("r+b") as file:
         magic, start = struct.unpack("<2xHI", file.read(8))
-        if magic != 42 or not pointers:
+        if magic != 42 or not (pointers or photometric):
             return
         file.seek(start)
         (count,) = struct.unpack("<H", file.read(2))
@@ -106,6 +108,9 @@ def _append_directories(path: Path, pointers: list[tuple[int, Mapping[int, Tag]]
             offset = _even_end(file)
             file.write(pack_ifd(tags, offset))
             entries.append(struct.pack("<HHII", number, 4, 1, offset))
+        if photometric is not None:
+            entries = [entry for entry in entries if entry[:2] != struct.pack("<H", _PHOTOMETRIC)]
+            entries.append(struct.pack("<HHIHH", _PHOTOMETRIC, 3, 1, photometric, 0))
         entries.sort(key=lambda entry: int.from_bytes(entry[:2], "little"))
         offset = _even_end(file)
         file.write(struct.pack("<H", len(entries)) + b"".join(entries) + b"\0\0\0\0")
