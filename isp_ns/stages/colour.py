@@ -12,7 +12,7 @@ from isp_ns.core.ports import CameraRgb, Gains, LinearRgb, Luma
 from isp_ns.core.stage import stage
 from isp_ns.ops.colour import apply_matrix
 from isp_ns.ops.dng_colour import camera_to_space
-from isp_ns.stages.raw import balanced
+from isp_ns.stages.raw import balanced, least_one
 
 __all__ = ["camera_to_linear", "gains", "grey_to_linear"]
 
@@ -21,8 +21,9 @@ Working = Literal["linear-srgb", "linear-rec2020", "linear-display-p3", "linear-
 
 @stage("colour.gains")
 def gains(rgb: CameraRgb, gains: Gains) -> CameraRgb:
-    """Multiply the channels of camera RGB by their white-balance gains."""
-    return balanced(rgb.with_data(rgb.data * gains[:, None, None].to(rgb.data)), gains)
+    """Multiply the channels of camera RGB by their white-balance gains, the smallest gain scaled to 1."""
+    scaled = least_one(gains)
+    return balanced(rgb.with_data(rgb.data * scaled[:, None, None].to(rgb.data)), scaled)
 
 
 @stage("colour.camera_to_linear")

@@ -170,18 +170,31 @@ def shading(raw: Mosaic) -> Mosaic:
 
 @stage("raw.gains", reach=Local(align=2))
 def gains(raw: Mosaic, gains: Gains) -> Mosaic:
-    """Multiply each colour of the mosaic by its white-balance gain.
+    """Multiply each colour of the mosaic by its white-balance gain, the smallest gain scaled to 1.
 
-    Afterwards grey is equal in R, G and B, and the noise model of the metadata is that of the balanced values.
+    Afterwards grey is equal in R, G and B, every colour can still reach white, and the noise model of the metadata is
+    that of the balanced values.
+
+    Source: the scaling of dcraw and LibRaw with clipped highlights.
     """
-    return balanced(raw.with_data(apply_gains(raw.data, raw.cfa, gains)), gains)
+    scaled = least_one(gains)
+    return balanced(raw.with_data(apply_gains(raw.data, raw.cfa, scaled)), scaled)
+
+
+def least_one(gains: torch.Tensor) -> torch.Tensor:
+    """(3,) gains scaled so that the smallest is 1: with less, clipped areas would come out grey.
+
+    Raises:
+        StageError: if a gain is not positive.
+    """
+    if not bool((gains > 0).all()):
+        raise StageError(f"white-balance gains are positive, not {gains.tolist()}; check the white balance")
+    return gains / gains.min()
 
 
 def balanced(frame: Frame, gains: torch.Tensor) -> Frame:
     """Note in the metadata of a frame that `gains` (3,) have been applied."""
     values = gains.tolist()
-    if min(values) <= 0:
-        raise StageError(f"white-balance gains are positive, not {values}; check the white balance")
     neutral = tuple(1.0 / value for value in values)
     noise = scale_noise(frame.meta.noise, values) if frame.meta.noise else None
     return frame.with_meta(as_shot_neutral=neutral, noise=noise, white=tuple(values))
