@@ -130,9 +130,13 @@ class Trainer:
     # ---- one step
 
     def learning_rate(self, progress: float) -> float:
-        """Warm-up by steps, flat, then a cosine to 1 % by share of the run."""
-        flat = self.recipe.flat_until
-        tail = max(0.0, (progress - flat) / (1 - flat))
+        """Warm-up by steps, flat, then a cosine to 1 % by share of the run; or a phase's own cosine to zero."""
+        phase = self.recipe.phase(progress)
+        if phase.learning_rate is not None:
+            start = max((p.until for p in self.recipe.phases if p.until < phase.until), default=0.0)
+            return phase.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - start) / (phase.until - start)))
+        flat, end = self.recipe.flat_until, self.recipe.anneal_until
+        tail = min(1.0, max(0.0, (progress - flat) / (end - flat)))
         shape = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * tail))
         return self.recipe.learning_rate * shape * min(1.0, (self.step + 1) / _WARMUP_STEPS)
 
@@ -153,11 +157,11 @@ class Trainer:
         sigma = torch.rand(x.shape[0], 1, 1, 1, generator=self.rng) * self.recipe.sigma_max / 255 * noisy
         seen = x + (sigma * torch.randn(x.shape, generator=self.rng)).to(x)
         z_b, z_t = self.space.e_rgb(seen)
+        near = self._alignment(seen, z_b, z_t)
         if noisy:
             maps = sigma.expand(-1, 3, *z_t.shape[-2:]).to(x)
             z_b, z_t = self.space.denoiser(z_b, z_t, maps)
-        loss = self._picture_loss(self.space.d_rgb(z_b, z_t), x)
-        return loss if noisy else loss + self._alignment(x, z_b, z_t)
+        return self._picture_loss(self.space.d_rgb(z_b, z_t), x) + near
 
     def _picture_loss(self, output: Tensor, target: Tensor) -> Tensor:
         return l1(output, target) + _GRADIENT_GRAIN * gradient_l1(output, target)
@@ -223,6 +227,8 @@ class Trainer:
         rate = self.learning_rate(progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        for name, part in self.space.named_children():
+            part.requires_grad_(name in phase.parts)
         on_rgb = phase.rgb_every > 0 and self.step % phase.rgb_every == 0
         with self._autocast():
             loss = self._rgb_loss(phase) if on_rgb else self._raw_loss(phase)

@@ -10,10 +10,13 @@ import yaml
 from isp_ns.core.errors import ModelError
 from isp_ns.nets.space import SPECS
 
-__all__ = ["MIXES", "Phase", "Recipe", "load_recipe"]
+__all__ = ["MIXES", "PARTS", "Phase", "Recipe", "load_recipe"]
 
 MIXES = ("clean", "awgn", "camera")
 """Kinds of training pictures: gamma-coded without noise, with Gaussian noise, and camera light with its noise."""
+
+PARTS = ("e_raw", "e_rgb", "denoiser", "d_rgb")
+"""Parts of a space by the names of its attributes."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Phase:
         loss: "l1" or "mse".
         batch: patches per step.
         patch_px: side of a patch.
+        learning_rate: of a phase with a cosine of its own; none follows the recipe's schedule.
+        parts: the parts of the space that are trained; all of them if left out.
     """
 
     name: str
@@ -37,6 +42,8 @@ class Phase:
     loss: str = "l1"
     batch: int = 32
     patch_px: int = 64
+    learning_rate: float | None = None
+    parts: tuple[str, ...] = PARTS
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,8 @@ class Recipe:
         manifests: names of manifests in data_tools/manifests.
         phases: in order; the last one ends at 1.
         learning_rate: at its flat part.
-        flat_until: share of the run with the flat rate, then a cosine to 1 %.
+        flat_until: share of the run with the flat rate.
+        anneal_until: share of the run at which a cosine has brought it to 1 %.
         weight_decay: decoupled.
         ema: decay of the averaged weights, which are what is shipped.
         hard_share: share of patches drawn by difficulty.
@@ -74,6 +82,7 @@ class Recipe:
     phases: tuple[Phase, ...]
     learning_rate: float = 1.5e-3
     flat_until: float = 0.3
+    anneal_until: float = 1.0
     weight_decay: float = 1e-4
     ema: float = 0.999
     hard_share: float = 0.6
@@ -104,6 +113,11 @@ def _known(kind: type, values: Any, where: str) -> dict[str, Any]:
     return values
 
 
+def _phase(values: Any, where: str) -> Phase:
+    known = _known(Phase, values, where)
+    return Phase(**{**known, "parts": tuple(known.get("parts", PARTS))})
+
+
 def _check(recipe: Recipe, where: str) -> Recipe:
     problems = []
     if recipe.space not in SPECS:
@@ -114,6 +128,8 @@ def _check(recipe: Recipe, where: str) -> Recipe:
     for phase in recipe.phases:
         if phase.mix is not None and (set(phase.mix) - set(MIXES) or abs(sum(phase.mix.values()) - 1) > 1e-6):
             problems.append(f"mix of phase {phase.name} must be shares of {', '.join(MIXES)} that add up to 1")
+        if set(phase.parts) - set(PARTS):
+            problems.append(f"parts of phase {phase.name} must be among {', '.join(PARTS)}")
         if phase.mix is None and phase.rgb_every != 1:
             problems.append(f"phase {phase.name} has no mix, so rgb_every must be 1")
     if recipe.dtype not in ("bfloat16", "float32"):
@@ -135,7 +151,7 @@ def load_recipe(path: Path) -> Recipe:
         raise ModelError(f"{path}: the recipe cannot be read ({error})") from error
     values = _known(Recipe, document, str(path))
     try:
-        phases = tuple(Phase(**_known(Phase, phase, f"{path}: phases")) for phase in values.pop("phases", []))
+        phases = tuple(_phase(phase, f"{path}: phases") for phase in values.pop("phases", []))
         recipe = Recipe(**{**values, "manifests": tuple(values.get("manifests", ())), "phases": phases})
     except TypeError as error:
         raise ModelError(f"{path}: {error}") from error

@@ -96,6 +96,20 @@ def test_training_learns(job, tmp_path):
     assert scores[1] > scores[0] + 0.2
 
 
+def test_only_the_named_parts_of_a_phase_are_trained(job, tmp_path):
+    path, data = job
+    values = yaml.safe_load(path.read_text())
+    align = {"name": "align", "until": 1.0, "rgb_every": 1, "batch": 2, "patch_px": 32, "parts": ["e_rgb"]}
+    path.write_text(
+        yaml.safe_dump({**values, "phases": [{**PHASES[0], "until": 0.5}, {**align, "learning_rate": 0.01}]})
+    )
+    half = run_recipe(path, tmp_path / "out", steps=8, data=data, stop_after=4)
+    before = {name: value.clone() for name, value in half.space.state_dict().items()}
+    after = run_recipe(path, tmp_path / "out", steps=8, data=data, resume=True).space.state_dict()
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"e_rgb"}
+
+
 def test_nothing_to_resume(job, tmp_path):
     path, data = job
     with pytest.raises(ModelError, match="no checkpoint"):
@@ -124,6 +138,7 @@ def test_a_budget_is_time_or_steps():
         ({"phases": [{"name": "a", "until": 0.5, "rgb_every": 1}]}, "rise to 1"),
         ({"phases": [{"name": "a", "until": 1, "mix": {"clean": 0.5}}]}, "add up to 1"),
         ({"dtype": "float16"}, "float16"),
+        ({"phases": [{"name": "a", "until": 1, "rgb_every": 1, "parts": ["head"]}]}, "parts of phase a"),
     ],
 )
 def test_recipes_are_checked(job, change, message):
