@@ -5,6 +5,7 @@ pixels; what is known of the shot travels along.
 """
 
 import contextlib
+import logging
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -60,6 +61,7 @@ _DEPTHS: dict[str, tuple[BitDepth, ...]] = {
 }
 _DTYPES: dict[BitDepth, type[np.generic]] = {8: np.uint8, 16: np.uint16, "16f": np.float16, "32f": np.float32}
 SOFTWARE = "isp_ns"
+_log = logging.getLogger(__name__)
 
 
 def write_image(
@@ -211,7 +213,10 @@ def _tags(frame: Frame, source: PathArg | None, exiftool: ExifTool | None) -> Ex
     with contextlib.suppress(OSError):
         own = carried_exif(Path(source)).over(own)
     if exiftool is not None:
-        own = exiftool.carry(Path(source)).over(own)
+        try:
+            own = exiftool.carry(Path(source)).over(own)
+        except OutputError as error:
+            _log.warning("%s: only its basic metadata is carried over (%s)", source, error)
     return own
 
 
