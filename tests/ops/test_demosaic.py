@@ -85,6 +85,13 @@ def test_double_precision_agrees_and_the_input_is_untouched(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_no_step_leaves_the_device_of_the_mosaic(name):
+    rgb = companded(METHODS[name], torch.empty(1, 21, 34, device="meta"), "GBRG")
+    assert rgb.device.type == "meta"
+    assert rgb.shape == (3, 21, 34)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_a_mosaic_without_all_colours_is_refused(name):
     with pytest.raises(ValueError, match="at least 2×2"):
         METHODS[name](torch.zeros(1, 1, 9), "RGGB")
