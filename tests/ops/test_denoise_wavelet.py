@@ -48,15 +48,15 @@ def test_no_strength_returns_the_planes_and_full_strength_flattens_noise():
 
 @pytest.mark.parametrize("sigma", [10 / 255, 25 / 255, 50 / 255])
 def test_quality_is_not_below_bayes_shrink_of_scikit_image(sigma):
-    """skimage.restoration.denoise_wavelet (0.26, BayesShrink, YCbCr) scores 32.8, 27.9 and 24.8 dB on these crops."""
-    reference = {10: 32.8, 25: 27.9, 50: 24.8}[round(255 * sigma)]
+    """skimage.restoration.denoise_wavelet (0.26, BayesShrink, YCbCr) scores 32.6, 27.8 and 24.9 dB here."""
+    reference = {10: 32.6, 25: 27.8, 50: 24.9}[round(255 * sigma)]
     scores = []
     for name in ("coffee", "astronaut", "chelsea"):
         clean = photograph(name)
         noisy = add_noise(clean, ((0.0, sigma**2),), generator=torch.Generator().manual_seed(0))
         out = denoise_wavelet.shrink_rgb(noisy, ((0.0, sigma**2),), luma=2.0, chroma=2.0)
         scores.append(psnr(out, clean))
-    assert np.mean(scores) > reference + 0.5
+    assert np.mean(scores) > reference + 1.5
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
