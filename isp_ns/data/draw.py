@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from isp_ns.data.unprocess import camera_colour, display_to_linear, mosaic, sensor_noise, spread
+from isp_ns.data.unprocess import camera_colour, display_to_linear, mosaic, sensor_noise, spread, within_gamut
 
 __all__ = ["LIGHTS", "RawBatch", "draw_colour", "draw_gains", "draw_light", "draw_noise", "raw_batch"]
 
@@ -38,7 +38,7 @@ class RawBatch:
     Attributes:
         mosaic: (B, 1, H, W) noisy mosaic, black 0, sensor's white 1, clipped at 1, not at 0.
         camera_rgb: (B, 3, H, W) noise-free camera RGB without white balance, not clipped.
-        linear_rgb: (B, 3, H, W) light of the pictures, linear, 1 at the display's white.
+        linear_rgb: (B, 3, H, W) light of the pictures, linear, 1 at the display's white, within the camera's gamut.
         matrix: (B, 3, 3) from linear RGB to balanced camera RGB.
         neutral: (B, 3) camera RGB of a neutral object.
         scale: (B, 3) S of variance = S · x + O for R, G, B of the mosaic.
@@ -157,6 +157,7 @@ def raw_batch(
     count = len(pictures)
     linear = display_to_linear(pictures, space, undo_tone=undo_tone)
     matrix = draw_colour(count, matrices, generator).to(pictures)
+    linear = within_gamut(linear, matrix)
     neutral = draw_gains(count, generator).reciprocal().to(pictures)
     exposure = draw_light(count, generator, light).to(pictures)
     camera = camera_colour(linear, matrix, neutral * exposure)

@@ -25,6 +25,7 @@ from isp_ns.data.unprocess import (
     quantise,
     sensor_noise,
     spread,
+    within_gamut,
 )
 from isp_ns.io.profile import Profile, load_profile, merge_profile
 from isp_ns.ops.dng_colour import camera_neutral, camera_to_space
@@ -87,7 +88,7 @@ class Shot:
         camera_rgb: (3, H, W) noise-free linear camera RGB before white balance, 1 at the sensor's white, not clipped,
             without lens shading: what a perfect correction of the mosaic gives.
         linear_rgb: (3, H, W) linear RGB of the picture's primaries with the exposure, not clipped: what a perfect
-            development gives.
+            development gives. Colours that the camera cannot see are less saturated than in the picture.
     """
 
     frame: Frame
@@ -256,6 +257,7 @@ def _bands(
             generator = torch.Generator(picture.device).manual_seed(seed)
         linear = display_to_linear(picture, shooting.space, undo_tone=shooting.undo_tone)
         linear = brighten_highlights(linear, shooting.highlight_ev) * 2.0**shooting.exposure_ev
+        linear = within_gamut(linear.clamp_(min=0.0), matrix)
         camera = camera_colour(linear, matrix.to(linear), neutral.to(linear))
         yield _Band(top, _record(camera, top, size, meta, shooting, generator)[0], camera[0], linear[0])
 

@@ -20,7 +20,10 @@ __all__ = [
     "quantise",
     "sensor_noise",
     "spread",
+    "within_gamut",
 ]
+
+_LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
 def display_to_linear(picture: Tensor, space: str = "srgb", *, undo_tone: bool = False) -> Tensor:
@@ -67,6 +70,27 @@ def brighten_highlights(linear: Tensor, gain_ev: float, *, knee: float = 0.7) ->
     return linear * torch.exp2(gain_ev * mask.square_())
 
 
+def within_gamut(linear: Tensor, matrix: Tensor) -> Tensor:
+    """Desaturate the colours that a camera's matrix would give negative light, just so far that it does not.
+
+    No sensor counts negative light; what a matrix says so of lies outside the colours that it was fitted to. Mixing
+    with grey of the same luminance keeps the hue, where clipping single channels would turn red into magenta.
+
+    Args:
+        linear: (B, 3, H, W) linear RGB, not negative.
+        matrix: (3, 3) or (B, 3, 3) from that RGB to balanced camera RGB, rows summing to 1.
+
+    Returns:
+        (B, 3, H, W) linear RGB.
+
+    Source: own construction; luminance weights of IEC 61966-2-1.
+    """
+    least = (matrix.to(linear) @ linear.flatten(2)).amin(dim=1).view_as(linear[:, 0]).clamp_(max=0.0)
+    grey = torch.einsum("bchw,c->bhw", linear, linear.new_tensor(_LUMINANCE))
+    kept = grey / (grey - least).clamp_(min=torch.finfo(linear.dtype).tiny)
+    return torch.lerp(grey[:, None], linear, torch.where(least < 0.0, kept, 1.0)[:, None])
+
+
 def camera_colour(linear: Tensor, matrix: Tensor, neutral: Tensor) -> Tensor:
     """Linear RGB of a known space to the RGB that a camera records before white balance.
 
@@ -76,7 +100,7 @@ def camera_colour(linear: Tensor, matrix: Tensor, neutral: Tensor) -> Tensor:
         neutral: (3,) or (B, 3) camera RGB of a neutral object, the reciprocals of its white-balance gains.
 
     Returns:
-        (B, 3, H, W), at least 0: no sensor counts negative light. Colours outside the camera's gamut end there.
+        (B, 3, H, W), clipped at 0; see `within_gamut`.
 
     Source: Brooks et al. 2019, section 3.2; DNG 1.4, chapter 6, read backwards.
     """

@@ -94,7 +94,7 @@ def test_the_neutral_tells_the_light_by_another_librarys_arithmetic(camera, cct_
 
 @pytest.mark.parametrize("camera", CAMERAS)
 def test_balance_and_matrix_lead_back_to_the_light(camera):
-    picture = 0.3 + 0.4 * torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    picture = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
     shooting = Shooting(cct_k=4000.0, exposure_ev=-1.0, headroom_ev=0.5)
     shot = simulate(picture, camera, shooting=shooting)
     meta = shot.frame.meta
@@ -102,8 +102,10 @@ def test_balance_and_matrix_lead_back_to_the_light(camera):
     matrix = camera_to_space("srgb", meta.as_shot_neutral, meta.calibrations).matrix.float()
     developed = (matrix @ (shot.camera_rgb / neutral).flatten(1)).view_as(picture) * 2**meta.baseline_exposure_ev
     assert torch.allclose(developed, shot.linear_rgb, atol=1e-5)
-    below, above = picture / 12.92, ((picture + 0.055) / 1.055) ** 2.4
-    assert torch.allclose(shot.linear_rgb * 2, torch.where(picture <= 0.04045, below, above), atol=1e-5)
+    seen = (shot.camera_rgb > 1e-6).all(dim=0)
+    light = torch.where(picture <= 0.04045, picture / 12.92, ((picture + 0.055) / 1.055) ** 2.4)
+    assert seen.float().mean() > 0.5
+    assert torch.allclose(shot.linear_rgb[:, seen] * 2, light[:, seen], atol=1e-5)
 
 
 @pytest.mark.parametrize("photons", [False, True])

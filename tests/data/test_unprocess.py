@@ -50,6 +50,19 @@ def test_grey_becomes_the_cameras_neutral_and_no_light_is_negative():
     assert unprocess.camera_colour(red, matrix, neutral).flatten().tolist() == pytest.approx([0.3, 0.0, 0.0])
 
 
+def test_colours_that_the_camera_cannot_see_fade_and_keep_luminance_and_hue():
+    matrix = torch.tensor([[0.6, 0.3, 0.1], [-0.2, 1.0, 0.2], [0.0, 0.1, 0.9]])
+    red = torch.tensor([1.0, 0.1, 0.1]).view(1, 3, 1, 1)
+    seen = unprocess.within_gamut(red, matrix)[0, :, 0, 0]
+    weights = torch.tensor([0.2126, 0.7152, 0.0722])
+    assert (matrix @ seen).min().item() == pytest.approx(0.0, abs=1e-6)
+    assert (seen @ weights).item() == pytest.approx((red.flatten() @ weights).item())
+    assert seen[1] == pytest.approx(seen[2].item())
+    dull = torch.rand(1, 3, 4, 4, generator=generator()) * 0.2 + 0.4
+    assert torch.allclose(unprocess.within_gamut(dull, matrix), dull, atol=1e-7)
+    assert unprocess.within_gamut(torch.zeros(1, 3, 1, 1), matrix).abs().max() == 0
+
+
 def test_each_picture_of_a_batch_may_have_its_own_camera():
     matrices = torch.stack([torch.eye(3), torch.eye(3).flip(0)])
     light = torch.rand(2, 3, 4, 4, generator=generator())
