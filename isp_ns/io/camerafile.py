@@ -15,7 +15,7 @@ from isp_ns.core.errors import DecodeError, UnsupportedSensorError
 from isp_ns.io.decoded import Facts, matrix3, positive
 from isp_ns.io.dngtags import normal_neutral
 
-__all__ = ["ALGORITHMS", "libraw_facts", "libraw_name", "mosaic_kind", "open_libraw", "render"]
+__all__ = ["ALGORITHMS", "libraw_facts", "libraw_name", "mosaic_kind", "open_libraw", "render", "rendering_matrix"]
 
 ALGORITHMS = ("AHD", "AAHD", "DCB", "DHT", "VNG", "PPG", "LINEAR")
 """LibRaw's demosaicing methods that `render_libraw` offers; on X-Trans, AHD and better are its 3-pass Markesteijn."""
@@ -212,6 +212,29 @@ def _colour(facts: Facts, raw: Any) -> None:
     to_srgb = matrix3(np.asarray(raw.color_matrix, dtype=np.float64)[:, :3].ravel().tolist())
     if to_srgb is not None and all(abs(sum(row) - 1) < 0.02 for row in to_srgb):
         facts.set("libraw", camera_to_srgb=to_srgb)
+
+
+def rendering_matrix(facts: Facts, raw: Any) -> None:
+    """Note the matrix that LibRaw renders an old camera with but does not tell, found by rendering twice.
+
+    Both renderings are linear and of half size, one in camera RGB, one in sRGB; the matrix between them is exact but
+    for rounding. Call it last: rendering changes what LibRaw says of the mosaic.
+    """
+    import rawpy
+
+    linear = {"half_size": True, "gamma": (1, 1), "output_bps": 16, "no_auto_bright": True, "adjust_maximum_thr": 0.0}
+    spaces = (rawpy.ColorSpace.raw, rawpy.ColorSpace.sRGB)
+    camera, srgb = (
+        raw.postprocess(output_color=space, user_wb=[1.0] * 4, user_flip=0, **linear).reshape(-1, 3)[::7]
+        for space in spaces
+    )
+    inside = (srgb.min(1) > 64) & (srgb.max(1) < 65000) & (camera.max(1) < 65000)
+    if inside.sum() < 100:
+        return
+    fitted = np.linalg.lstsq(camera[inside].astype(np.float64), srgb[inside].astype(np.float64), rcond=None)[0].T
+    if np.allclose(fitted.sum(1), 1.0, atol=0.01) and not np.allclose(fitted, np.eye(3), atol=0.01):
+        rows = fitted / fitted.sum(1, keepdims=True)
+        facts.set("libraw", camera_to_srgb=matrix3(rows.ravel().tolist()))
 
 
 def render(raw: Any, algorithm: str, usable_balance: bool) -> NDArray[np.uint16]:

@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isp_ns.core.errors import DecodeError, UnsupportedSensorError
-from isp_ns.io.camerafile import check_size, libraw_facts, libraw_name, mosaic_kind, open_libraw, render
+from isp_ns.io.camerafile import (
+    check_size,
+    libraw_facts,
+    libraw_name,
+    mosaic_kind,
+    open_libraw,
+    render,
+    rendering_matrix,
+)
 from isp_ns.io.decoded import Allocate, Decoded, DecodeOptions, Facts
 from isp_ns.io.dngtags import (
     LOSSY_JPEG,
@@ -126,7 +134,10 @@ def _decode_camera(path: Path, options: DecodeOptions, allocate: Allocate) -> De
             pixels[0] = counts
         if cfa:
             facts.set("libraw", cfa=cfa)
-        return _finish(path, kind, counts.shape, pixels, facts)
+        size = counts.shape
+        if options.pixels and kind == "bayer" and not {"calibrations", "camera_to_srgb"} & set(facts.values):
+            rendering_matrix(facts, raw)
+        return _finish(path, kind, size, pixels, facts)
 
 
 def _refuse_nikon_he(path: Path, tiff: TiffFile | None) -> None:
