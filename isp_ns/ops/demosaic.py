@@ -50,9 +50,9 @@ TOE = 0.01
 def companded(method: Demosaic, mosaic: Tensor, pattern: str, toe: float = TOE) -> Tensor:
     """Demosaic linear data in a square-root scale, where steps of equal size look equal.
 
-    Interpolating linear light lets bright sides of edges bleed into dark ones: on linear photographs the square root
-    gained 0.2 to 0.4 dB in linear light and 1.7 to 2.9 dB after sRGB encoding. In noise the mean of the result falls
-    by less than 2 % of the noise's standard deviation.
+    Interpolating linear light lets bright sides of edges bleed into dark ones. On three linear photographs without
+    noise the square root gained `mlri` 0.3 dB in linear light and 1.6 dB after sRGB encoding, `malvar` 0.0 and 2.9 dB.
+    In noise the mean of the result falls by less than 2 % of the noise's standard deviation.
 
     Args:
         method: one of `METHODS`, or any of the same shape.
