@@ -1,69 +1,42 @@
 """What a trained space is measured to do, for its card."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from isp_ns.metrics.demosaic_eval import evaluate
 from isp_ns.nets.encoder import PACKED_RGB
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.degrade import mosaic_rggb
 from isp_ns.train.losses import feature_distance
-from isp_ns.train.validate import cpsnr_db, render_gamma
+from isp_ns.train.validate import render_gamma
 
-__all__ = ["PROTOCOL", "measure_demosaic", "measure_space", "moire_pictures"]
-
-PROTOCOL: Mapping[str, object] = {
-    "mosaic": "RGGB from the first pixel of the gamma-coded 8-bit picture",
-    "noise": "Gaussian, added to the unclipped float mosaic, seed = index of the picture, sigma told to the net",
-    "output": "clipped, rounded to 8 bits",
-    "psnr": "over all pixels and channels of a picture, mean over pictures",
-    "ssim": "scikit-image, Gaussian weights, sigma 1.5, mean over channels",
-}
-"""How `measure_demosaic` measures, to be printed beside its numbers."""
-
-
-def _ssim(output: Tensor, target: Tensor) -> float:
-    from skimage.metrics import structural_similarity
-
-    a, b = ((x.clamp(0, 1) * 255).round().permute(1, 2, 0).double().numpy() for x in (output, target))
-    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    return float(structural_similarity(a, b, data_range=255, channel_axis=2, **options))
+__all__ = ["measure_demosaic", "measure_space", "moire_pictures"]
 
 
 def measure_demosaic(
     space: NeuralSpace, pictures: Sequence[Tensor], sigmas: Sequence[float] = (0, 5, 10, 15)
-) -> list[dict[str, float]]:
-    """Mean CPSNR at border crops 0 and 8 and SSIM for Gaussian noise of several strengths.
+) -> dict[str, Any]:
+    """CPSNR at border crops 0 and 8 and SSIM of RGGB mosaics, noise-free and with Gaussian noise.
 
     Args:
         space: the space.
-        pictures: (3, H, W) gamma-coded in 0..1.
+        pictures: (3, H, W) gamma-coded, uint8 or 0..1.
         sigmas: standard deviations, of 255.
 
     Returns:
-        One row per sigma, in dB; `PROTOCOL` says how.
+        What `isp_ns.metrics.demosaic_eval.evaluate` returns: the protocol and one row per sigma.
 
     Raises:
         ValueError: if there is no picture.
 
     Source: the protocol of the demosaicking literature.
     """
-    if not pictures:
-        raise ValueError("there is no picture to measure on")
-    rows = []
-    for sigma in sigmas:
-        sums = {"cpsnr_db": 0.0, "cpsnr_db_crop8": 0.0, "ssim": 0.0}
-        for index, rgb in enumerate(pictures):
-            noise = torch.randn(1, *rgb.shape[1:], generator=torch.Generator().manual_seed(index))
-            output = render_gamma(space, mosaic_rggb(rgb[None])[0] + noise * sigma / 255, sigma / 255)
-            sums["cpsnr_db"] += cpsnr_db(output, rgb)
-            sums["cpsnr_db_crop8"] += cpsnr_db(output, rgb, 8)
-            sums["ssim"] += _ssim(output, rgb)
-        means = {name: round(total / len(pictures), 4) for name, total in sums.items()}
-        rows.append({"sigma": float(sigma), **means, "images": float(len(pictures))})
-    return rows
+    methods = {space.space_id: lambda mosaic, pattern, sigma: render_gamma(space, mosaic, sigma, pattern)}
+    return evaluate(methods, pictures, [float(sigma) for sigma in sigmas])
 
 
 @torch.no_grad()
@@ -99,7 +72,7 @@ def measure_space(space: NeuralSpace, pictures: Sequence[Tensor]) -> dict[str, f
 
 
 def moire_pictures(count: int, side: int, seed: int) -> list[Tensor]:
-    """Pictures full of fine coloured stripes: two random colours mixed by a chirp that rises to 0.4 cycles per pixel.
+    """Pictures full of fine coloured stripes: two random colours mixed by a chirp that rises to 0.3 cycles per pixel.
 
     Args:
         count: how many.
@@ -118,7 +91,7 @@ def moire_pictures(count: int, side: int, seed: int) -> list[Tensor]:
         first, second = torch.rand(2, 3, 1, 1, generator=rng)
         a, b, c = (2 * torch.rand(3, generator=rng) - 1).tolist()
         gradient = torch.sqrt((2 * a * x + b * y) ** 2 + (b * x + 2 * c * y) ** 2).max() * 2 / side
-        phase = (a * x * x + b * x * y + c * y * y) / gradient * 2 * math.pi * 0.4
+        phase = (a * x * x + b * x * y + c * y * y) / gradient * 2 * math.pi * 0.3
         mix = 0.5 + 0.5 * torch.sin(phase)
         pictures.append(((first * mix + second * (1 - mix)) * 255).round() / 255)
     return pictures

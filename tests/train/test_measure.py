@@ -1,7 +1,5 @@
 """What is measured about a space, against values known without it."""
 
-import math
-
 import pytest
 import torch
 
@@ -10,18 +8,9 @@ from isp_ns.nets.space import NeuralSpace, SpaceSpec, build_space
 from isp_ns.train.degrade import mosaic_rggb
 from isp_ns.train.measure import measure_demosaic, measure_space, moire_pictures
 from isp_ns.train.patches import load_rgb8
-from isp_ns.train.validate import Holdout, cpsnr_db, saturate, validate
+from isp_ns.train.validate import Holdout, saturate, validate
 
 PICTURE = torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0)).mul(255).round() / 255
-
-
-def test_cpsnr_of_a_known_error():
-    assert cpsnr_db(PICTURE, PICTURE) == pytest.approx(120)
-    grey = torch.full((3, 32, 32), 100 / 255)
-    assert cpsnr_db(grey + 1 / 255, grey) == pytest.approx(20 * math.log10(255), abs=1e-3)
-    border = grey.clone()
-    border[:, 0] = 1
-    assert cpsnr_db(border, grey, crop=8) == pytest.approx(120)
 
 
 def test_saturation_pushes_colours_apart():
@@ -35,11 +24,11 @@ def test_fresh_weights_score_as_malvar():
     """Malvar on Kodak is known to be about 35 dB; on a picture without detail it is far above."""
     smooth = torch.nn.functional.interpolate(torch.rand(1, 3, 4, 4), size=64, mode="bicubic")[0].clamp(0.1, 0.9)
     space = build_space("ns-lite").eval()
-    rows = measure_demosaic(space, [smooth], (0, 10))
+    rows = measure_demosaic(space, [smooth], (0, 10))["rows"]
     assert rows[0]["cpsnr_db_crop8"] > 40
     assert rows[0]["ssim"] > 0.9
     assert 24 < rows[1]["cpsnr_db_crop8"] < 30
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="image"):
         measure_demosaic(space, [])
 
 
@@ -56,7 +45,7 @@ def test_chirps_stay_below_nyquist():
     assert torch.equal(picture, moire_pictures(1, 128, seed=0)[0])
     mixed = (picture - picture.mean((1, 2), keepdim=True))[1]
     spectrum = torch.fft.rfft2(mixed).abs().square()
-    assert spectrum[:, 60:].sum() < 0.05 * spectrum.sum()
+    assert spectrum[:, 50:].sum() < 0.05 * spectrum.sum()
 
 
 def test_validation_names_its_numbers():
@@ -72,8 +61,8 @@ def test_shipped_weights_reach_their_card(shared_data):
     except ValueError:
         pytest.skip("no weights of ns-lite are shipped")
     rgb = load_rgb8(sorted((shared_data / "images" / "test" / "kodak24").glob("*.png"))[0]).float() / 255
-    (row,) = measure_demosaic(space, [rgb], (0,))
-    (linear,) = measure_demosaic(build_space("ns-lite").eval(), [rgb], (0,))
+    (row,) = measure_demosaic(space, [rgb], (0,))["rows"]
+    (linear,) = measure_demosaic(build_space("ns-lite").eval(), [rgb], (0,))["rows"]
     assert row["cpsnr_db"] > linear["cpsnr_db"] + 3
-    assert abs(row["cpsnr_db"] - card.measured["kodak24"][0]["cpsnr_db"]) < 6
+    assert abs(row["cpsnr_db"] - card.measured["kodak24"]["rows"][0]["cpsnr_db"]) < 6
     assert mosaic_rggb(rgb[None]).shape[1] == 1
