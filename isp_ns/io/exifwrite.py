@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from isp_ns.core.meta import Meta
 from isp_ns.io.exifread import ExifBlock, find_exif
 from isp_ns.io.tiff import EXIF_IFD, GPS_IFD, TYPE_SIZES, Tag
+
+if TYPE_CHECKING:
+    from isp_ns.core.meta import Meta
 
 __all__ = [
     "JPEG_EXIF",
@@ -119,7 +121,7 @@ def _known(tags: Mapping[int, Tag | None]) -> dict[int, Tag]:
     return {number: tag for number, tag in tags.items() if tag is not None}
 
 
-def meta_exif(meta: Meta, *, software: str = "isp_ns", size: tuple[int, int] | None = None) -> ExifData:
+def meta_exif(meta: "Meta", *, software: str = "isp_ns", size: tuple[int, int] | None = None) -> ExifData:
     """The EXIF of a frame's metadata.
 
     Args:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isp_ns.core.errors import OutputError
-from isp_ns.io.pixels import each_strip, interleave_strip
 
 __all__ = ["encode_jpeg", "split_segments", "tiny_jpeg"]
 
@@ -48,6 +47,8 @@ def encode_jpeg(
     Raises:
         OutputError: if the size or an option is beyond what JPEG can hold.
     """
+    from isp_ns.io.pixels import each_strip, interleave_strip
+
     channels, height, width = planes.shape
     if max(height, width) > _MAX_SIDE:
         raise OutputError(f"JPEG holds at most {_MAX_SIDE} pixels a side, not {width}x{height}; write TIFF or PNG")
