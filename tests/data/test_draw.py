@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from isp_ns.data import draw
-from isp_ns.data.simulate import camera_matrices
+from isp_ns.data.simulate import camera_matrices, simulate
 from isp_ns.data.unprocess import mosaic, spread
 
 
@@ -68,3 +68,12 @@ def test_a_batch_repeats_with_its_generator():
     first, again, other = (draw.raw_batch(pictures, matrices, generator(seed)).mosaic for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_batches_and_shots_stay_on_their_device():
+    pictures = torch.rand(2, 3, 16, 16, device="cuda")
+    batch = draw.raw_batch(pictures, camera_matrices(), torch.Generator("cuda").manual_seed(0))
+    assert {value.device.type for value in vars(batch).values()} == {"cuda"}
+    shot = simulate(pictures[0], "fictitious-phone", iso=400)
+    assert shot.frame.data.device.type == shot.camera_rgb.device.type == "cuda"
