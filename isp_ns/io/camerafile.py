@@ -59,7 +59,7 @@ def open_libraw(path: Path, max_pixels: int) -> Iterator[Any]:
             "damaged (compare its size with the original), or the camera is newer than this LibRaw (update rawpy), or "
             "it is not a camera file"
         ) from error
-    except (rawpy.LibRawUnsufficientMemoryError, rawpy.LibRawTooBigError, MemoryError) as error:
+    except (*_memory_errors(), MemoryError) as error:
         raise DecodeError(
             f"{path.name}: {libraw_name()} needs more memory than it may use ({_words(error)})"
         ) from error
@@ -68,6 +68,13 @@ def open_libraw(path: Path, max_pixels: int) -> Iterator[Any]:
             f"{path.name}: {libraw_name()} could not decode it ({_words(error)}). The file is probably cut short or "
             "damaged: copy it from the camera's card again"
         ) from error
+
+
+def _memory_errors() -> tuple[type[Exception], ...]:
+    """What LibRaw raises when it cannot have the memory that it asks for."""
+    import rawpy
+
+    return rawpy.LibRawUnsufficientMemoryError, rawpy.LibRawTooBigError, rawpy.LibRawMemPoolOverflowError
 
 
 def _words(error: BaseException) -> str:

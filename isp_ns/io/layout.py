@@ -16,6 +16,9 @@ from isp_ns.core.errors import DecodeError
 __all__ = ["RawLayout"]
 
 _CFAS = ("RGGB", "BGGR", "GRBG", "GBRG", "MONO")
+_MAX_DEFECTS = 1e-3
+"""Share of the pixels that may be beyond the range of the bits, as dead pixels of some sensors are."""
+
 _FORM = "WIDTHxHEIGHT:bits:CFA[:black[:white[:endian]]]"
 _NAME_SIZE = re.compile(r"(?<![0-9])(\d{2,5})x(\d{2,5})(?![0-9])", re.IGNORECASE)
 _NAME_BITS = re.compile(r"(?<![0-9])(\d{1,2})[-_ ]?bits?(?![a-z])", re.IGNORECASE)
@@ -123,15 +126,15 @@ class RawLayout:
         """The (1, H, W) counts of the file, mapped, not yet read.
 
         Raises:
-            DecodeError: if its size does not match or a count needs more than `bits`.
+            DecodeError: if its size does not match, or more counts than a few defects need more than `bits`.
         """
         container = self.container_bytes(path, path.stat().st_size)
         dtype = np.dtype(f"{'<' if self.endian == 'little' else '>'}u{container}")
         mosaic = np.memmap(path, dtype=dtype, mode="r", shape=(1, self.height, self.width))
-        largest = int(mosaic.max())
-        if largest > 2**self.bits - 1:
+        beyond = int(np.count_nonzero(mosaic > 2**self.bits - 1))
+        if beyond > _MAX_DEFECTS * mosaic.size:
             raise DecodeError(
-                f"{path.name}: the layout says {self.bits} bits, but there are counts up to {largest}; "
-                f"check bits and byte order ({self.endian} endian was used)"
+                f"{path.name}: the layout says {self.bits} bits, but {beyond} counts are larger, up to "
+                f"{int(mosaic.max())}; check bits and byte order ({self.endian} endian was used)"
             )
         return mosaic

@@ -97,7 +97,8 @@ def write_image(
         exif: Write what is known of the shot; or the tags to write, as `gather_exif` gave them.
         source: The file that the picture was made from: it is never overwritten, and its metadata is carried over.
         exiftool: A resident process that carries over more (XMP, maker-note values) than this library reads.
-        orientation: "apply" turns the pixels upright and writes Orientation 1; "keep" leaves both as they are.
+        orientation: "apply" turns the pixels upright and writes Orientation 1; "keep" leaves both as they are. A DNG
+            always keeps them, as the places of its mosaic demand.
 
     Returns:
         The path.
@@ -114,7 +115,8 @@ def write_image(
         _refuse_overwriting_source(target, Path(source))
     if orientation not in ("apply", "keep"):
         raise OutputError(f"orientation is 'apply' or 'keep', not {orientation!r}")
-    profile = icc_profile(_space(target, frame), grey=frame.data.shape[0] == 1) if icc and frame.meta.space else b""
+    space = _space(target, frame)
+    profile = icc_profile(space, grey=frame.data.shape[0] == 1) if icc and space else b""
     planes, left = as_planes(frame.data), frame.meta.orientation
     if kind != "dng" and orientation == "apply":
         planes, left = upright(planes, left), 1
@@ -188,9 +190,10 @@ def _fits_a_byte(frame: Frame) -> bool:
     return wide and int(frame.data.max()) < 256 and int(frame.data.min()) >= 0
 
 
-def _space(target: Path, frame: Frame) -> str:
-    space = str(frame.meta.space)
-    if space not in SPACES:
+def _space(target: Path, frame: Frame) -> str | None:
+    """The RGB space of the frame, None when it has none."""
+    space = frame.meta.space
+    if space is not None and space not in SPACES:
         raise OutputError(
             f"{target.name}: there is no RGB space {space!r}; the frame's meta.space is one of {', '.join(SPACES)}"
         )
