@@ -160,7 +160,13 @@ class _PassRun:
         else:
             value = self.runner.values[source]
             covers = (0, 0, *value.size)
-        return value if step.reads_metadata else cut(value, covers, box)
+        if step.reads_metadata:
+            return value
+        part = cut(value, covers, box)
+        if step.placement is None:
+            return part
+        # Geometry counts from the first pixel of the image at hand, wherever on the sensor that is.
+        return replace(part, origin=box[:2], full_size=self.runner.sizes[source])
 
     def _call(self, step: Step, arguments: list[Any], box: Any) -> Any:
         spec = self.runner.graph.nodes[step.name].spec

@@ -19,11 +19,11 @@ def bilinear(raw: Mosaic) -> CameraRgb:
 
 @stage("demosaic.malvar", reach=Local(halo=ops.MALVAR_HALO, align=2))
 def malvar(raw: Mosaic) -> CameraRgb:
-    """Demosaic by linear filters over 5×5 samples: the best method at its price.
+    """Demosaic by linear filters over 5×5 samples, on companded values: the best method at its price.
 
     Source: Malvar, He and Cutler, "High-quality linear interpolation for demosaicing" (2004).
     """
-    return raw.with_data(ops.malvar(raw.data, raw.cfa))
+    return raw.with_data(ops.companded(ops.malvar, raw.data, raw.cfa))
 
 
 @stage("demosaic.menon", reach=Local(halo=ops.MENON_HALO, align=2))

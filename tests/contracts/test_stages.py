@@ -24,7 +24,9 @@ def graph_of(name: str) -> Graph:
 
 
 def required(name: str) -> dict:
-    return {p.name: value_for(name, p) for p in SPECS[name].parameters if p.required}
+    """Parameters to test a stage with: those without a default, and those that a sample frame cannot satisfy."""
+    given = {"missing": "skip"} if name == "geometry.lens" else {}
+    return given | {p.name: value_for(name, p) for p in SPECS[name].parameters if p.required}
 
 
 def inputs_of(name: str, **options) -> dict:
@@ -85,7 +87,10 @@ def test_all_cfa_phases_and_odd_crops_give_finite_results_of_the_right_size(name
 
 @pytest.mark.parametrize("name", [n for n, s in SPECS.items() if any(p.kinds[0] == "mosaic" for _, p in s.inputs)])
 def test_the_same_scene_through_a_shifted_crop_gives_the_same_interior(name):
-    """A crop moves origin and phase and nothing else; only stages that see the whole image may differ."""
+    """A crop moves origin and phase and nothing else; only stages that see the whole image may differ.
+
+    Denoisers of the mosaic work on 2×2 cells, so for them the crop starts at even pixels.
+    """
     spec = SPECS[name]
     if (
         spec.output.is_value
@@ -97,9 +102,10 @@ def test_the_same_scene_through_a_shifted_crop_gives_the_same_interior(name):
     graph, inputs = graph_of(name), inputs_of(name, size=(160, 176))
     whole = graph.run(**inputs)["out"]
     margin = 2 * (spec.reach.halo_px(spec.bind(required(name))[0]) + 2)
-    parts = {k: v.crop((3, 5, 160, 176)) if isinstance(v, Frame) else v for k, v in inputs.items()}
+    top, left = (4, 6) if name.startswith("denoise.") else (3, 5)
+    parts = {k: v.crop((top, left, 160, 176)) if isinstance(v, Frame) else v for k, v in inputs.items()}
     part = graph.run(**parts)["out"]
-    inner = (3 + margin, 5 + margin, 160 - margin, 176 - margin)
+    inner = (top + margin, left + margin, 160 - margin, 176 - margin)
     if inner[0] < inner[2] and inner[1] < inner[3]:
         assert_same(part.crop(inner), whole.crop(inner), name)
 
