@@ -88,11 +88,11 @@ def _add_correlations(
     corner = math.hypot(*full_size) / 4
     bins = (radius / corner * RADII).long().clamp(max=RADII - 1)
     score[:, -1].index_add_(0, bins, weight)
-    for i, shift in enumerate(SHIFTS_PX):
-        other = _read_blocks(band[1:], centre - outward * (shift / 2), steps)
-        product = (own * other).mean((1, 2)).clamp(min=0).square()
-        energy = own.square().mean((1, 2)) * other.square().mean((1, 2))
-        score[:, i].index_add_(0, bins, weight * product / energy.clamp(min=1e-20))
+    shifts = centre.new_tensor(SHIFTS_PX)[:, None, None] / 2
+    others = _read_blocks(band[1:], (centre - outward * shifts).flatten(0, 1), steps).view(len(shifts), *own.shape)
+    product = (own * others).mean((2, 3)).clamp_(min=0).square_()
+    energy = own.square().mean((1, 2)) * others.square().mean((2, 3))
+    score[:, :-1].index_add_(0, bins, (weight * product / energy.clamp_(min=1e-20)).T)
 
 
 def _read_blocks(plane: Tensor, centre: Tensor, steps: Tensor) -> Tensor:
