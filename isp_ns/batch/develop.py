@@ -1,7 +1,8 @@
 """From a decoded file to the frames of its outputs."""
 
 import functools
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,39 @@ if TYPE_CHECKING:
     from isp_ns.core.meta import Meta
     from isp_ns.io.decoded import Decoded
 
-__all__ = ["Developed", "Developer"]
+__all__ = ["Developed", "Developer", "Loaded"]
 
 RENDERED = "display"
 """What the decoder calls a rendering of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A file that has been read: its kind, (height, width), remarks, seconds, and what gives its frame."""
+
+    kind: str
+    size: tuple[int, int]
+    notes: tuple[str, ...]
+    seconds: float
+    frame: "Callable[[], Frame]"
+
+    @classmethod
+    def of_decoded(cls, decoded: "Decoded") -> "Loaded":
+        """A file from the decoder."""
+        return cls(decoded.kind, decoded.size, decoded.notes, decoded.seconds, decoded.frame)
+
+    @classmethod
+    def of_image(cls, path: Path, max_pixels: int) -> "Loaded":
+        """Read a finished RGB image.
+
+        Raises:
+            DecodeError: if it cannot be read.
+        """
+        from isp_ns.io.read import read_image
+
+        started = time.perf_counter()
+        frame = read_image(path, max_pixels=max_pixels)
+        return cls("rgb", frame.size, (), time.perf_counter() - started, lambda: frame)
 
 
 @dataclass(frozen=True)
@@ -44,7 +74,7 @@ class Developer:
         self.workers, self.tile_px = workers, tile_px
         self._built = functools.lru_cache(maxsize=64)(_built)
 
-    def develop(self, decoded: "Decoded", draft: Draft, outputs: Iterable[str]) -> Developed:
+    def develop(self, loaded: Loaded, draft: Draft, outputs: Iterable[str]) -> Developed:
         """Make `outputs` of a file.
 
         Raises:
@@ -52,13 +82,12 @@ class Developer:
             IspError: what the pipeline and its stages raise.
         """
         from isp_ns.io.estimates import with_estimates
-        from isp_ns.io.frames import to_frame
 
         wanted = tuple(outputs)
-        if decoded.kind == RENDERED:
-            return self._rendered(to_frame(decoded), draft, wanted)
-        built = self._built(draft, decoded.kind)
-        frame = to_frame(decoded)
+        if loaded.kind == RENDERED:
+            return self._rendered(loaded.frame(), draft, wanted)
+        built = self._built(draft, loaded.kind)
+        frame = loaded.frame()
         frame = with_estimates(frame.with_data(frame.data, meta=adjusted(frame.meta, draft.settings)))
         inputs: dict[str, Any] = {built.input: frame}
         nodes = {name: linear_tap(built.graph) if draft.formats[name].name == "dng" else name for name in wanted}

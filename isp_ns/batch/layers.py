@@ -51,7 +51,8 @@ def _document(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document, written = yaml.safe_load(text), yaml.load(text, Loader=yaml.BaseLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:
@@ -60,4 +61,6 @@ def _document(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(document, dict):
         raise SettingsError(f"{path}: is a mapping such as `quality: 90`, one setting a line")
-    return {str(name).replace("-", "_"): value for name, value in document.items()}
+    # As written, since YAML takes 4:2:0 for a number to the base of 60; parameters of nodes are YAML's own values.
+    found = {name: document[name] if name == "set" else value for name, value in written.items()}
+    return {name.replace("-", "_"): value if value not in ("", "null", "~") else None for name, value in found.items()}

@@ -63,7 +63,7 @@ def declared_pixels(path: Path) -> int:
     except OSError:
         return 0
     areas = [ifd.integer(IMAGE_WIDTH) * ifd.integer(IMAGE_LENGTH) for ifd in tiff.all()] if tiff else []
-    return max([*areas, length // 2 if areas else length])
+    return max(areas, default=0) or length
 
 
 class Budget:

@@ -1,7 +1,7 @@
 """Names of outputs: a template of checked keys, mirrored folders, and no two photos in one place."""
 
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -119,27 +119,28 @@ def distinct(paths: Sequence[PurePath], sources: Sequence[Path]) -> list[PurePat
         SettingsError: naming inputs that would still meet.
     """
     names = list(paths)
-    suffixes: list[Callable[[Path], str]] = [lambda s: _clean(s.suffix.lower().lstrip("."), "src_ext"), _parent]
-    for suffix in suffixes:
-        for index in _meeting(names):
-            tail = suffix(sources[index])
-            names[index] = names[index].with_name(f"{names[index].stem}_{tail}{names[index].suffix}")
-    still = _meeting(names)
-    if still:
-        shown = ", ".join(str(sources[index]) for index in still[:4])
-        raise SettingsError(f"several inputs would be written to {names[still[0]]}: {shown}; use another --name")
+    for attempt in range(3):
+        for group in _meeting(names):
+            by_ext = attempt == 0 or len({_ext(sources[index]) for index in group}) == len(group)
+            for index in group:
+                tail = _ext(sources[index]) if by_ext else sources[index].resolve().parent.name
+                names[index] = names[index].with_name(f"{names[index].stem}_{tail}{names[index].suffix}")
+    for group in _meeting(names):
+        shown = ", ".join(str(sources[index]) for index in group[:4])
+        raise SettingsError(f"several inputs would be written to {names[group[0]]}: {shown}; use another --name")
     return names
 
 
-def _meeting(names: Sequence[PurePath]) -> list[int]:
+def _meeting(names: Sequence[PurePath]) -> list[list[int]]:
+    """Groups of places in `names` that hold the same name."""
     claims: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         claims.setdefault(str(name).casefold(), []).append(index)
-    return [index for claim in claims.values() if len(claim) > 1 for index in claim]
+    return [claim for claim in claims.values() if len(claim) > 1]
 
 
-def _parent(source: Path) -> str:
-    return str(_clean(source.resolve().parent.name, "parent"))
+def _ext(source: Path) -> str:
+    return source.suffix.lower().lstrip(".")
 
 
 def _clean(value: Any, key: str) -> Any:

@@ -14,15 +14,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from isp_ns.batch.develop import Developed, Developer
+from isp_ns.batch.develop import Developed, Developer, Loaded
 from isp_ns.batch.job import Facts, Job
 from isp_ns.batch.listener import Listener, heard_warnings
 from isp_ns.batch.memory import COMPUTE_BYTES, DECODE_BYTES, WRITE_BYTES, Budget, declared_pixels
 from isp_ns.batch.plan import Plan
 from isp_ns.batch.recipe import RENDERERS
 from isp_ns.batch.report import Record, Report, Status
-from isp_ns.batch.scan import Source
+from isp_ns.batch.scan import Source, is_image
 from isp_ns.batch.settings import Settings
 from isp_ns.batch.state import input_digest
 from isp_ns.batch.write import ShotTags, save
@@ -31,6 +32,9 @@ from isp_ns.io.atomic import sweep_parts
 from isp_ns.io.decode import DecodePool
 from isp_ns.io.decoded import Decoded, DecodeOptions
 from isp_ns.io.layout import RawLayout
+
+if TYPE_CHECKING:
+    from isp_ns.io.exifwrite import ExifData
 
 __all__ = ["preview", "read_facts", "run_plan"]
 
@@ -97,6 +101,7 @@ class _Task:
     kind: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    tags: "Future[ExifData | None] | None" = None
 
 
 class _Batch:
@@ -110,7 +115,7 @@ class _Batch:
         self.budget = Budget()
         self.largest = min(int(settings.max_megapixels * 1e6), self.budget.total_bytes // DECODE_BYTES)
         self.waiting = deque(plan.jobs)
-        self.decoding: dict[Future[Decoded], _Task] = {}
+        self.decoding: dict[Future[Any], _Task] = {}
         self.writing: Future[None] | None = None
         self.records = {record.input: record for record in plan.settled}
         self.tags = ShotTags()
@@ -145,13 +150,13 @@ class _Batch:
         # Closing waits for the decoder, which may hang: it is left to a thread that nothing waits for for long.
         self.closing = threading.Thread(target=self.pool.close, daemon=True)
         try:
-            with ThreadPoolExecutor(1, "write") as self.writer:
+            with ThreadPoolExecutor(1, "write") as self.writer, ThreadPoolExecutor(1, "read") as self.reader:
                 self._work()
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
-            self.tags.close()
             self._close_pool()
+            self.tags.close()
             self.closing.join(0.0 if self.interrupted else 5.0)
 
     def _close_pool(self) -> None:
@@ -161,6 +166,7 @@ class _Batch:
     def _work(self) -> None:
         """Keep everything busy until nothing is left. The decoder gets its first files before torch is imported."""
         self._feed()
+        self.tags.start()
         self.developer.check(self.plan.draft)
         while self.waiting or self.decoding:
             self._feed()
@@ -192,23 +198,33 @@ class _Batch:
             self._submit(task)
 
     def _submit(self, task: _Task) -> None:
+        path = task.job.source.path
         options = _options(task.job.draft.settings, render=task.render, limit=self.largest)
-        self.decoding[self.pool.submit(task.job.source.path, options)] = task
+        future: Future[Any]
+        if is_image(path):
+            future = self.reader.submit(Loaded.of_image, path, options.max_pixels)
+        else:
+            future = self.pool.submit(path, options)
+        self.decoding[future] = task
 
-    def _take(self, task: _Task, future: "Future[Decoded]") -> None:
-        """Develop a decoded file and hand the result to the writer."""
+    def _take(self, task: _Task, future: "Future[Any]") -> None:
+        """Develop a file that has been read and hand the result to the writer."""
         try:
-            decoded = future.result()
-            task.seconds["decode"] = task.seconds.get("decode", 0.0) + decoded.seconds
-            task.pixels = decoded.size[0] * decoded.size[1]
-            if self._rerouted(task, decoded):
+            found = future.result()
+            loaded = Loaded.of_decoded(found) if isinstance(found, Decoded) else found
+            del found
+            task.seconds["decode"] = task.seconds.get("decode", 0.0) + loaded.seconds
+            task.pixels = loaded.size[0] * loaded.size[1]
+            if self._rerouted(task, loaded.kind):
                 return
+            task.tags = self.tags.ask(task.job.source.path)
             self._make_room(task)
             started = time.perf_counter()
             with heard_warnings(task.warnings):
-                developed = self.developer.develop(decoded, task.job.draft, task.job.outputs)
+                developed = self.developer.develop(loaded, task.job.draft, task.job.outputs)
             task.seconds["compute"] = time.perf_counter() - started
-            task.warnings[:0] = [*decoded.notes, *developed.remarks]
+            task.warnings[:0] = [*loaded.notes, *developed.remarks]
+            del loaded
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is recorded, and the other files go on
             self._fail(task, error)
             self.budget.give_back(task)
@@ -217,10 +233,10 @@ class _Batch:
         self.budget.hold(task, task.pixels * WRITE_BYTES)
         self.writing = self.writer.submit(self._write, task, developed)
 
-    def _rerouted(self, task: _Task, decoded: Decoded) -> bool:
+    def _rerouted(self, task: _Task, kind: str) -> bool:
         """Send an X-Trans file back to be rendered by LibRaw, unless a pipeline was named for it."""
-        task.kind = task.kind or decoded.kind
-        if decoded.kind != "xtrans" or task.job.draft.recipe.pipeline is not None:
+        task.kind = task.kind or kind
+        if kind != "xtrans" or task.job.draft.recipe.pipeline is not None:
             return False
         name, task.render = next(iter(RENDERERS.items()))
         task.warnings.append(f"X-Trans mosaic: rendered by {name}")
@@ -245,9 +261,10 @@ class _Batch:
         """Runs in the writer's thread."""
         job, started = task.job, time.perf_counter()
         try:
+            tags, orientation = self._tags(task), job.draft.settings.orientation
             for name, frame in developed.frames.items():
-                form, upright = job.draft.formats[name], job.draft.settings.orientation
-                save(job.outputs[name], frame, form, upright, source=job.source.path, exiftool=self.tags.tool())
+                path, form = job.outputs[name], job.draft.formats[name]
+                save(path, frame, form, source=job.source.path, orientation=orientation, tags=tags)
             self._remember(task)
         except Exception as error:  # noqa: BLE001 - whatever a writer raises is recorded, and the other files go on
             self._fail(task, error)
@@ -257,6 +274,13 @@ class _Batch:
         task.seconds["write"] = time.perf_counter() - started
         size = next(iter(developed.frames.values())).size
         self._settle(self._record(task, "done", "", developed.pipeline, size))
+
+    def _tags(self, task: _Task) -> "ExifData | None":
+        try:
+            return task.tags.result() if task.tags is not None else None
+        except (OutputError, OSError) as error:
+            task.warnings.append(f"only part of the metadata is carried over: {error}")
+            return None
 
     def _remember(self, task: _Task) -> None:
         """Note what the outputs were made of, unless the input has changed since it was read."""

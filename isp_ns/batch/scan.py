@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from isp_ns.core.errors import SettingsError
-from isp_ns.io.formats import RAW_EXTENSIONS
+from isp_ns.core.errors import DecodeError, SettingsError
+from isp_ns.io.formats import IMAGE_EXTENSIONS, RAW_EXTENSIONS, read_head, sniff
 
-__all__ = ["SIDECAR_SUFFIX", "Scan", "Source", "scan"]
+__all__ = ["SIDECAR_SUFFIX", "Scan", "Source", "is_image", "scan"]
 
 SIDECAR_SUFFIX = ".isp-ns.yaml"
 """What is appended to the name of a photo to make the name of its own settings file."""
@@ -80,6 +80,15 @@ def scan(
             else:
                 found.setdefault(source.path.resolve(), source)
     return Scan(tuple(found.values()), tuple(ignored), tuple(unreadable))
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is a finished image, not a RAW file: by its first bytes, and for TIFF by its extension."""
+    try:
+        kind = sniff(read_head(path))
+    except DecodeError:
+        return False
+    return kind in ("jpeg", "png", "webp") or (kind == "tiff" and path.suffix.lower() in IMAGE_EXTENSIONS)
 
 
 def _walk(root: Path, output: Path, recursive: bool, unreadable: list[tuple[Path, str]]) -> Iterator[Source]:

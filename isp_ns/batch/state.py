@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from isp_ns.core.errors import OutputError
+
 __all__ = ["Done", "State", "input_digest"]
 
 FOLDER = ".isp-ns"
@@ -47,7 +49,7 @@ class Done:
 
 
 class State:
-    """The record of one output folder."""
+    """The record of one output folder. Raises OutputError if it is there but cannot be read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -84,8 +86,10 @@ class State:
 def _read(path: Path) -> Iterable[Done]:
     try:
         lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise OutputError(f"{path}: the record of earlier batches cannot be read ({error.strerror})") from None
     names = {field.name for field in fields(Done)}
     for line in lines:
         entry = _entry(line)

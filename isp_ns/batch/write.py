@@ -1,7 +1,6 @@
 """Writing the outputs of a file, with what is known of the shot."""
 
-import contextlib
-import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,59 +10,80 @@ from isp_ns.core.errors import OutputError
 if TYPE_CHECKING:
     from isp_ns.core.frame import Frame
     from isp_ns.io.exiftool import ExifTool
+    from isp_ns.io.exifwrite import ExifData
 
 __all__ = ["ShotTags", "save"]
 
 
 class ShotTags:
-    """Tags of source files by exiftool, where it is installed: one process for the batch, started when first needed."""
+    """Tags of source files by exiftool, where it is installed, read in a thread while the pixels are developed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, "tags")
         self._tool: ExifTool | None = None
-        self._started = False
 
-    def tool(self) -> "ExifTool | None":
-        """The running exiftool; None when it is not installed or does not start."""
-        from isp_ns.io.exiftool import ExifTool, exiftool_path
+    def start(self) -> None:
+        """Start exiftool, which takes a moment, before it is needed."""
+        self._thread.submit(self._running)
 
-        with self._lock:
-            if not self._started:
-                self._started = True
-                if exiftool_path() is not None:
-                    with contextlib.suppress(OutputError, OSError):
-                        self._tool = ExifTool()
-            return self._tool
+    def ask(self, path: Path) -> "Future[ExifData | None]":
+        """Begin to read the tags of a file; the future gives None without exiftool, or raises OutputError."""
+        return self._thread.submit(self._read, path)
 
     def close(self) -> None:
-        """End the process."""
-        with self._lock:
-            if self._tool is not None:
-                self._tool.close()
-                self._tool = None
+        """End it, without waiting for tags that nobody wants any more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._end()
+
+    def _read(self, path: Path) -> "ExifData | None":
+        tool = self._running()
+        try:
+            return tool.carry(path) if tool is not None else None
+        except OutputError:
+            # It may still be busy with this file; the next one gets a new process.
+            self._end()
+            raise
+
+    def _running(self) -> "ExifTool | None":
+        from isp_ns.io.exiftool import ExifTool, exiftool_path
+
+        if self._tool is None and exiftool_path() is not None:
+            self._tool = ExifTool()
+        return self._tool
+
+    def _end(self) -> None:
+        tool, self._tool = self._tool, None
+        if tool is not None:
+            tool.close()
 
 
-def save(path: Path, frame: "Frame", form: FileFormat, orientation: str, **exif: Any) -> None:
+def save(
+    path: Path, frame: "Frame", form: FileFormat, *, source: Path, orientation: str, tags: "ExifData | None"
+) -> None:
     """Write one output, whole or not at all.
 
     Args:
         path: where to.
         frame: the pixels.
         form: format and options.
+        source: the file that they were made of.
         orientation: "apply" or "keep".
-        exif: `source` and `exif` of `isp_ns.io.write.write_image`.
+        tags: what exiftool knows of the source.
 
     Raises:
         OutputError: if the file cannot be written.
     """
-    from isp_ns.io.write import write_image
+    from isp_ns.io.write import gather_exif, write_image
 
-    options: dict[str, Any] = {"compression": form.compression}
+    options: dict[str, Any] = {"compression": form.compression, "orientation": orientation, "source": source}
+    options["bit_depth"] = int(form.bit_depth) if form.bit_depth.isdigit() else form.bit_depth
     if form.quality is not None:
         options["quality"] = form.quality
     if form.subsampling is not None:
         options["subsampling"] = form.subsampling.replace(":", "")
-    options["bit_depth"] = int(form.bit_depth) if form.bit_depth.isdigit() else form.bit_depth
-    options["orientation"] = orientation
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(path, frame, format=form.name, **options, **exif)
+    known = gather_exif(frame, source)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent}: the folder cannot be made ({error.strerror})") from error
+    write_image(path, frame, format=form.name, exif=tags.over(known) if tags else known, **options)

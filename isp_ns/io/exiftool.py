@@ -6,8 +6,10 @@ Source: ExifTool documentation, -stay_open and -tagsFromFile.
 """
 
 import contextlib
+import os
 import queue
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -36,6 +38,13 @@ _WANTED = (
 )  # fmt: skip
 
 
+_SUPERVISOR = """
+{ cat; printf '%s\\n' -stay_open False; } | "$1" -config '' -stay_open True -@ -
+rm -rf "$2"
+"""
+"""Tells exiftool to end when this process is gone, whatever ended it: by itself it would wait for ever."""
+
+
 def exiftool_path() -> str | None:
     """Where the exiftool program is, None when it is not installed."""
     return shutil.which("exiftool")
@@ -56,12 +65,14 @@ class ExifTool:
         self._folder = tempfile.TemporaryDirectory(prefix="isp_ns-")
         self._count = 0
         self._process = subprocess.Popen(
-            [program, "-config", "", "-stay_open", "True", "-@", "-"],
+            ["/bin/sh", "-c", _SUPERVISOR, "exiftool", program, self._folder.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # Ctrl-C in a terminal is for this process, which still has results to finish.
+            start_new_session=True,
         )
-        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._pump = threading.Thread(target=_pump, args=(self._process.stdout, self._lines), daemon=True)
         self._pump.start()
 
@@ -95,25 +106,33 @@ class ExifTool:
                 raise OutputError("exiftool is closed")
             pipe.write(command.encode("utf-8", "surrogateescape"))
             pipe.flush()
-            while (line := self._lines.get(timeout=_TIMEOUT_S).decode("utf-8", "replace").strip()) != ready:
+            while (line := self._line()) != ready:
                 said.append(line)
         except (queue.Empty, OSError, ValueError) as error:
             raise OutputError(f"exiftool did not answer ({' '.join(said)[:200] or error})") from error
+
+    def _line(self) -> str:
+        """The next line that exiftool prints. Raises queue.Empty when there is none in time, OSError at the end."""
+        line = self._lines.get(timeout=_TIMEOUT_S)
+        if line is None:
+            raise OSError("it has ended")
+        return line.decode("utf-8", "replace").strip()
 
     def close(self) -> None:
         """End the process and remove its folder."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError, ValueError):
-                self._process.stdin.write(b"-stay_open\nFalse\n")
                 self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(2.0)
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._pump.join(2.0)
         if self._process.stdout is not None:
             self._process.stdout.close()
-        self._folder.cleanup()
+        with contextlib.suppress(FileNotFoundError):
+            self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -124,12 +143,13 @@ class ExifTool:
         self.close()
 
 
-def _pump(stream: IO[bytes] | None, lines: "queue.SimpleQueue[bytes]") -> None:
+def _pump(stream: IO[bytes] | None, lines: "queue.SimpleQueue[bytes | None]") -> None:
     """Move the lines of a pipe to a queue, so that waiting for them can time out."""
     if stream is not None:
         with contextlib.suppress(ValueError, OSError):
             for line in stream:
                 lines.put(line)
+    lines.put(None)
 
 
 def _taken(path: Path) -> ExifData:

@@ -1,5 +1,10 @@
 import json
+import os
+import signal
 import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -113,9 +118,30 @@ def test_a_file_without_metadata_is_no_error(tmp_path, tool):
     assert tool.carry(path).exif.keys() <= {36864, 37121, 40960}
 
 
+def test_exiftool_ends_with_the_process_that_started_it(tmp_path):
+    program = "import os; from isp_ns.io.exiftool import ExifTool\n"
+    program += "tool = ExifTool(); print(tool._process.pid, tool._folder.name, flush=True); os.kill(os.getpid(), 9)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stdout
+    group, folder = said.split()
+    for _ in range(100):
+        if not _lives(int(group)) and not Path(folder).exists():
+            break
+        time.sleep(0.1)
+    assert not _lives(int(group))
+    assert not Path(folder).exists()
+
+
+def _lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_a_lost_process_costs_only_the_extras(tmp_path, source, caplog):
     with ExifTool() as broken:
-        broken._process.kill()
+        os.killpg(broken._process.pid, signal.SIGKILL)
         broken._process.wait()
         path = write_image(tmp_path / "a.jpg", frame(), source=source, exiftool=broken)
     assert "only its basic metadata" in caplog.text
