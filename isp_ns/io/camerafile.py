@@ -59,7 +59,7 @@ def open_libraw(path: Path, max_pixels: int) -> Iterator[Any]:
             "damaged (compare its size with the original), or the camera is newer than this LibRaw (update rawpy), or "
             "it is not a camera file"
         ) from error
-    except (*_memory_errors(), MemoryError) as error:
+    except _memory_errors() as error:
         raise DecodeError(
             f"{path.name}: {libraw_name()} needs more memory than it may use ({_words(error)})"
         ) from error
@@ -71,10 +71,10 @@ def open_libraw(path: Path, max_pixels: int) -> Iterator[Any]:
 
 
 def _memory_errors() -> tuple[type[Exception], ...]:
-    """What LibRaw raises when it cannot have the memory that it asks for."""
+    """What is raised when LibRaw cannot have the memory that it asks for."""
     import rawpy
 
-    return rawpy.LibRawUnsufficientMemoryError, rawpy.LibRawTooBigError, rawpy.LibRawMemPoolOverflowError
+    return rawpy.LibRawUnsufficientMemoryError, rawpy.LibRawTooBigError, rawpy.LibRawMemPoolOverflowError, MemoryError
 
 
 def _words(error: BaseException) -> str:
