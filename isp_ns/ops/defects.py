@@ -46,13 +46,10 @@ def detect_defects(mosaic: Tensor, noise: NoisePairs, *, threshold_sigma: float 
     scale, offset = max(s for s, _ in noise), max(o for _, o in noise)
     low, high = _second_extrema(mosaic)
     excess = torch.maximum(mosaic - high, low - mosaic).sub_(high, alpha=contrast).add_(low, alpha=contrast)
-    suspects = _points_above(excess[0], threshold_sigma * offset**0.5)
-    if not len(suspects):
-        return suspects
-    rows, columns = suspects.unbind(1)
-    sigma = (high[0, rows, columns] * scale + offset).clamp_(min=offset).sqrt_()
-    suspects = suspects[excess[0, rows, columns] > threshold_sigma * sigma]
-    return suspects[_stand_alone(mosaic, suspects, scale, offset)]
+    allowed = threshold_sigma**2
+    beyond = excess.clamp_(min=0).square_().sub_(high.clamp_(min=0), alpha=allowed * scale)
+    suspects = _points_above(beyond[0], allowed * offset)
+    return suspects[_stand_alone(mosaic, suspects, scale, offset)] if len(suspects) else suspects
 
 
 def _points_above(plane: Tensor, threshold: float) -> Tensor:
