@@ -11,11 +11,13 @@ from PIL import Image
 
 from isp_ns.core.errors import DecodeError, ModelError
 from isp_ns.nets.space import SPECS, SpaceSpec
+from isp_ns.train import loop
 from isp_ns.train.loop import Budget
 from isp_ns.train.manifest import load_manifest, verified_files
 from isp_ns.train.patches import PatchSource
 from isp_ns.train.recipe import load_recipe
 from isp_ns.train.run import run_recipe
+from isp_ns.train.validate import Holdout
 
 REPOSITORY = Path(__file__).parents[2]
 PHASES = [
@@ -108,6 +110,24 @@ def test_only_the_named_parts_of_a_phase_are_trained(job, tmp_path):
     after = run_recipe(path, tmp_path / "out", steps=8, data=data, resume=True).space.state_dict()
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"e_rgb"}
+
+
+def test_workers_average_their_weights(job, tmp_path, monkeypatch):
+    """The other worker is simulated: its weights are all 1, and it was slower."""
+    path, data = job
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "workers": 2}))
+
+    def all_reduce(values, op=None):
+        values.copy_(values + 1 if op is None else torch.full_like(values, 5.0))
+
+    monkeypatch.setattr(loop.distributed, "all_reduce", all_reduce)
+    recipe, source = load_recipe(path), PatchSource([torch.zeros(3, 64, 64, dtype=torch.uint8)])
+    trainer = loop.Trainer(recipe, source, Holdout([]), Budget(steps=8), tmp_path / "out")
+    before = {name: value.clone() for name, value in trainer.space.state_dict().items()}
+    trainer._synchronise(2.0)
+    assert trainer.elapsed_s == 5.0
+    for name, value in trainer.space.state_dict().items():
+        assert torch.allclose(value, (before[name] + 1) / 2)
 
 
 def test_nothing_to_resume(job, tmp_path):
