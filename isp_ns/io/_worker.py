@@ -3,6 +3,7 @@
 It never imports torch, ends when its parent does, and may die of any file: nothing but that file is lost.
 """
 
+import contextlib
 import os
 import resource
 import select
@@ -10,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from isp_ns.core.errors import DecodeError, IspError
@@ -27,7 +29,8 @@ def main() -> None:
     sock = socket.socket(fileno=fd)
     # LibRaw may print to either stream; both go to the parent's log file, never into the channel.
     os.dup2(2, 1)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    with contextlib.suppress(ValueError, OSError):  # some systems do not limit address spaces
+        resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(fd,), daemon=True).start()
@@ -64,7 +67,7 @@ def _answer(sock: socket.socket, path: str, options: DecodeOptions) -> None:
         name = Path(path).name
         send(sock, ("error", "DecodeError", f"{name}: decoding needs more than the {limit_mb} MB that it may use"))
     else:
-        plain = Decoded(**{**vars(decoded), "pixels": None})
+        plain = replace(decoded, pixels=None)
         has_pixels = decoded.pixels is not None
         send(sock, ("done", plain, pixels.shape if has_pixels else None), pixels.fd if has_pixels else -1)
     finally:

@@ -130,6 +130,8 @@ def check_layout(raw: RawImage, name: str) -> None:
         )
     if len(letters) != rows * columns or not set(letters) <= set("RGB"):
         raise UnsupportedSensorError(f"{name}: its {named} is not of red, green and blue filters and is not supported")
+    if raw.value(50710) not in ((), (0, 1, 2)):
+        raise UnsupportedSensorError(f"{name}: colour planes in another order than red, green, blue are not supported")
     if raw.ifd.integer(50711, 1) != 1:
         raise UnsupportedSensorError(f"{name}: a staggered (not rectangular) mosaic is not supported")
 

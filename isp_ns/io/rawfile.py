@@ -6,6 +6,7 @@ else from LibRaw.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,22 @@ __all__ = ["decode_file", "plain_memory"]
 _VC5, _JPEG_XL = 9, 52546
 _MAP_POLYNOMIAL = 8
 _NIKON_HE = {13: "High Efficiency", 14: "High Efficiency*"}
+_SHOT_FIELDS = (
+    "make",
+    "model",
+    "lens",
+    "iso",
+    "exposure_s",
+    "aperture",
+    "focal_mm",
+    "focal_35mm",
+    "distance_m",
+    "datetime",
+    "gps",
+    "orientation",
+)
+"""Fields of `Meta` that stay true of a rendering."""
+
 _GUESSED_BY_SIZE = frozenset({".raw", ".bin", ".dat", ".data", ".bayer", ""})
 
 
@@ -70,7 +87,10 @@ def decode_file(path: Path, options: DecodeOptions | None = None, allocate: Allo
     started = time.perf_counter()
     options = options or DecodeOptions()
     decoded = _decode(path, options, allocate)
-    return Decoded(**{**vars(decoded), "seconds": time.perf_counter() - started})
+    notes = decoded.notes
+    if options.raw is not None and decoded.sources.get("white") != options.raw.source:
+        notes += ("the raw layout is not used: the file says itself what it is",)
+    return replace(decoded, notes=notes, seconds=time.perf_counter() - started)
 
 
 def _decode(path: Path, options: DecodeOptions, allocate: Allocate) -> Decoded:
@@ -299,37 +319,30 @@ def _render(
 ) -> Decoded:
     """LibRaw's rendering: the crop that the file asks for is applied, its orientation is left to be applied."""
     libraw_facts(facts, raw, "", shot=image is None)
-    sizes = raw.sizes
     rendered = render(raw, algorithm, "as_shot_neutral" in facts.values or "as_shot_white_xy" in facts.values)
-    shift = (image.active[0] - sizes.top_margin, image.active[1] - sizes.left_margin) if image is not None else (0, 0)
-    scale = rendered.shape[0] / sizes.height, rendered.shape[1] / sizes.width
-    top, left, bottom, right = facts.values.get("default_crop", (0.0, 0.0, sizes.height, sizes.width))
-    rows = slice(max(round((top + shift[0]) * scale[0]), 0), round((bottom + shift[0]) * scale[0]))
-    columns = slice(max(round((left + shift[1]) * scale[1]), 0), round((right + shift[1]) * scale[1]))
-    picture = rendered[rows, columns]
+    picture = _cropped(rendered, raw.sizes, facts.values.get("default_crop"), image)
     pixels = allocate((3, *picture.shape[:2]))
     for plane in range(3):
         pixels[plane] = picture[:, :, plane if picture.shape[2] == 3 else 0]
-    kept = (
-        "make",
-        "model",
-        "lens",
-        "iso",
-        "exposure_s",
-        "aperture",
-        "focal_mm",
-        "focal_35mm",
-        "distance_m",
-        "datetime",
-        "gps",
-        "orientation",
-    )
-    shot = Facts(
-        {k: facts.values[k] for k in kept if k in facts.values},
-        {k: facts.sources[k] for k in kept if k in facts.sources},
-    )
+    shot = Facts()
+    for name in _SHOT_FIELDS:
+        shot.set(facts.sources.get(name, ""), **{name: facts.values.get(name)})
     shot.set("libraw", space="srgb")
     return Decoded(path, "display", picture.shape[:2], pixels, shot.values, shot.sources)
+
+
+def _cropped(rendered: NDArray[np.uint16], sizes: Any, crop: Any, image: RawImage | None) -> NDArray[np.uint16]:
+    """The part of LibRaw's picture that the file wants to be seen.
+
+    The crop counts from ActiveArea, the picture from LibRaw's margins, and LibRaw has stretched pixels that are not
+    square.
+    """
+    top, left, bottom, right = crop or (0.0, 0.0, float(sizes.height), float(sizes.width))
+    y, x = (image.active[0] - sizes.top_margin, image.active[1] - sizes.left_margin) if image is not None else (0, 0)
+    down, across = rendered.shape[0] / sizes.height, rendered.shape[1] / sizes.width
+    rows = slice(max(round((top + y) * down), 0), round((bottom + y) * down))
+    columns = slice(max(round((left + x) * across), 0), round((right + x) * across))
+    return rendered[rows, columns]
 
 
 def _finish(path: Path, kind: str, size: tuple[int, int], pixels: Any, facts: Facts) -> Decoded:

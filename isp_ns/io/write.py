@@ -175,19 +175,22 @@ def _depth(target: Path, kind: str, frame: Frame, given: BitDepth | None) -> Bit
     if given is None:
         given = _DEPTHS[kind][0]
         if kind in ("png", "tiff"):
-            small = frame.data.dtype == torch.uint8 or _fits_a_byte(frame)
+            small = frame.data.dtype == torch.uint8 or (_labels(frame) and int(frame.data.max()) < 256)
             given = "32f" if values and kind == "tiff" else 8 if small else 16
     if values and given in (8, 16) and kind != "dng" and float(frame.data.max()) > 1.0:
         raise OutputError(
             f"{target.name}: values up to {float(frame.data.max()):.4g} do not fit 0..1; write a float TIFF or an EXR"
         )
+    if given in (8, 16) and _labels(frame):
+        low, high = int(frame.data.min()), int(frame.data.max())
+        if low < 0 or high >= 2**given:
+            raise OutputError(f"{target.name}: numbers from {low} to {high} do not fit {given} bits")
     return given
 
 
-def _fits_a_byte(frame: Frame) -> bool:
-    """Whether wide integers (labels) are all below 256."""
-    wide = frame.data.dtype in (torch.int16, torch.int32, torch.int64)
-    return wide and int(frame.data.max()) < 256 and int(frame.data.min()) >= 0
+def _labels(frame: Frame) -> bool:
+    """Whether the values are wide integers, which are stored as they are and not scaled."""
+    return frame.data.dtype in (torch.int16, torch.int32, torch.int64)
 
 
 def _space(target: Path, frame: Frame) -> str | None:

@@ -203,6 +203,7 @@ def test_nothing_known_is_said(make_dng, ramp):
         ([blob(33422, bytes([0, 1, 2, 6]), 1)], "RGBW"),
         ([blob(33422, bytes([0, 0, 1, 2]), 1)], "RRGB"),
         ([short(50711, 2)], "staggered"),
+        ([blob(50710, bytes([2, 1, 0]), 1)], "another order"),
     ],
 )
 def test_odd_sensors_are_refused_by_name(make_dng, ramp, tags, word):
@@ -322,3 +323,14 @@ def test_metadata_without_pixels(make_dng, ramp):
     assert decoded.size == (40, 60)
     with pytest.raises(DecodeError, match="metadata only"):
         decoded.frame()
+
+
+def test_a_layout_is_not_used_for_a_file_with_a_header(make_dng, ramp):
+    decoded = inspect_raw(make_dng(ramp), raw="8x6:10:RGGB")
+    assert decoded.size == (40, 60)
+    assert any("layout is not used" in note for note in decoded.notes)
+
+
+def test_names_that_are_not_unicode(make_dng, ramp, tmp_path):
+    named = make_dng(ramp, colour=False).rename(tmp_path / "photo \udcff ü.dng")
+    np.testing.assert_array_equal(read_raw(named).data.numpy()[0], ramp)

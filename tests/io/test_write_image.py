@@ -315,3 +315,13 @@ def test_restart_interval_is_declared():
     data = encode_jpeg(picture(520, 64, dtype=torch.uint8).numpy())
     place = data.index(b"\xff\xdd")
     assert struct.unpack_from(">HH", data, place + 2) == (4, 8 * 32)
+
+
+def test_labels_that_do_not_fit_are_refused(tmp_path):
+    wide = Frame(torch.tensor([[[0, 300], [70000, 5]]]))
+    with pytest.raises(OutputError, match="16 bits"):
+        write_image(tmp_path / "l.png", wide)
+    with pytest.raises(OutputError, match="8 bits"):
+        write_image(tmp_path / "l.png", Frame(torch.tensor([[[0, 300]]])), bit_depth=8)
+    with pytest.raises(OutputError, match="-1 to 5"):
+        write_image(tmp_path / "l.png", Frame(torch.tensor([[[-1, 5]]])))
