@@ -73,7 +73,8 @@ def sample(
         "depth": lambda: 1 + 4 * rgb[:1],
         "labels": lambda: (rgb[:1] * 10).floor(),
     }
-    stats = torch.zeros(19, 16, 16) if stage == "tone.local" else torch.tensor([0.18])
+    measured = {"tone.local": torch.zeros(19, 16, 16), "raw.aberration": torch.tensor([[1e-3, 0.0], [-1e-3, 0.0]])}
+    stats = measured.get(stage, torch.tensor([0.18]))
     values = {"gains": torch.tensor([1.9, 1.0, 1.5]), "matrix": torch.eye(3), "stats": stats}
     if port.is_value:
         return values[port.kinds[0]]

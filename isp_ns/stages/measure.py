@@ -9,15 +9,17 @@ from isp_ns.core.errors import MetadataError
 from isp_ns.core.frame import Frame
 from isp_ns.core.meta import Box, Meta
 from isp_ns.core.parameters import Between
-from isp_ns.core.ports import Balanceable, Gains, LinearRgb, Stats
+from isp_ns.core.ports import Balanceable, Gains, LinearRgb, Mosaic, Stats
 from isp_ns.core.reach import Params, Reduce
 from isp_ns.core.stage import stage
 from isp_ns.ops import tone
 from isp_ns.ops import white_balance as wb
+from isp_ns.ops.aberration import RADII, aberration_statistics, scales_from_statistics
 from isp_ns.ops.dng_colour import camera_neutral, is_usable
 from isp_ns.ops.local_tone import base_grid, local_tone_stats
 
 __all__ = [
+    "aberration",
     "as_shot",
     "box",
     "daylight",
@@ -237,3 +239,24 @@ def local_tone(rgb: LinearRgb) -> Stats:
     Source: Chen et al., "Real-time Edge-Aware Image Processing with the Bilateral Grid" (2007).
     """
     return local_tone_stats(rgb.data, origin=rgb.origin, full_size=rgb.full_size, space=rgb.meta.space or "linear-srgb")
+
+
+def _aberration(stats: Tensor, _: Params) -> Tensor:
+    """Radial scales from added scores; the last entries are the frame's size, counted once per tile."""
+    height, width, tiles = stats[-3:].tolist()
+    score = stats[:-3].reshape(2, RADII, -1)
+    return torch.tensor(scales_from_statistics(score, (round(height / tiles), round(width / tiles))))
+
+
+@stage("measure.aberration", reach=Reduce(finish=_aberration))
+def aberration(raw: Mosaic, *, every: Annotated[int, Between(1, 16)] = 3) -> Stats:
+    """Lateral chromatic aberration from the picture's own edges, for `raw.aberration`: (2, 2) radial scales.
+
+    Args:
+        raw: linear mosaic.
+        every: use every n-th block in both directions.
+
+    Source: see `isp_ns.ops.aberration`.
+    """
+    score = aberration_statistics(raw.data, raw.cfa, origin=raw.origin, full_size=raw.full_size, every=every)
+    return torch.cat([score.double().flatten(), torch.tensor([*raw.full_size, 1.0], dtype=torch.float64)])

@@ -8,17 +8,19 @@ from isp_ns.core.errors import StageError
 from isp_ns.core.frame import Frame
 from isp_ns.core.meta import Meta
 from isp_ns.core.parameters import Between
-from isp_ns.core.ports import CameraRgb, Gains, Luma, Mosaic, Sensor, SensorMono, SensorRgb
+from isp_ns.core.ports import CameraRgb, Gains, Luma, Mosaic, Sensor, SensorMono, SensorRgb, Stats
 from isp_ns.core.reach import Local
 from isp_ns.core.stage import stage
 from isp_ns.ops import defects as defect_ops
 from isp_ns.ops import levels
+from isp_ns.ops.aberration import aberration_halo, correct_aberration_mosaic
 from isp_ns.ops.green import equilibrate_green, green_halo
 from isp_ns.ops.noise import scale_noise
 from isp_ns.ops.shading import apply_gain_map, apply_shading
 from isp_ns.ops.white_balance import apply_gains
 
 __all__ = [
+    "aberration",
     "black_level",
     "black_level_mono",
     "black_level_rgb",
@@ -198,3 +200,23 @@ def balanced(frame: Frame, gains: torch.Tensor) -> Frame:
     neutral = tuple(1.0 / value for value in values)
     noise = scale_noise(frame.meta.noise, values) if frame.meta.noise else None
     return frame.with_meta(as_shot_neutral=neutral, noise=noise, white=tuple(values))
+
+
+ABERRATION_HALO_PX = 16
+"""Pixels that a correction of lateral colour may reach: ten pixels of displacement and the kernel."""
+
+
+@stage("raw.aberration", reach=Local(halo=ABERRATION_HALO_PX, align=2))
+def aberration(raw: Mosaic, scales: Stats) -> Mosaic:
+    """Bring the red and blue samples to the size of green, by the scales that `measure.aberration` found.
+
+    Raises:
+        StageError: if the scales move samples further than any lens does.
+
+    Source: see `isp_ns.ops.aberration.correct_aberration_mosaic`.
+    """
+    terms = scales.tolist()
+    if aberration_halo(terms, raw.full_size) > ABERRATION_HALO_PX:
+        raise StageError(f"lateral colour of scales {terms} is more than any lens has; leave the correction out")
+    data = correct_aberration_mosaic(raw.data, raw.cfa, terms, origin=raw.origin, full_size=raw.full_size)
+    return raw.with_data(data)
