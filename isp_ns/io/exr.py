@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from isp_ns.core.errors import MissingExtraError
@@ -39,12 +40,7 @@ def write_exr(path: Path, planes: NDArray[Any], meta: Meta, *, half: bool = True
         import OpenEXR
     except ImportError as error:
         raise MissingExtraError("OpenEXR", "exr", f"writing {path.name}") from error
-    pixels = interleave(planes, np.float32)
-    if meta.space in SPACES:
-        import torch
-
-        pixels = decode(torch.from_numpy(pixels), meta.space).numpy()
-    pixels = pixels.astype(np.float16 if half else np.float32)
+    pixels = _linear(planes, meta.space, np.float16 if half else np.float32)
     name = "RGB" if pixels.shape[2] == 3 else ("Y" if meta.space else "Z")
     channels = {name: pixels if name == "RGB" else np.ascontiguousarray(pixels[:, :, 0])}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **_attributes(meta, software)}
@@ -52,6 +48,15 @@ def write_exr(path: Path, planes: NDArray[Any], meta: Meta, *, half: bool = True
         OpenEXR.set_global_thread_count(min(os.cpu_count() or 1, 8))
     with OpenEXR.File(header, channels) as file:
         file.write(str(path))
+
+
+def _linear(planes: NDArray[Any], space: str | None, dtype: type[np.generic]) -> NDArray[Any]:
+    """(C, H, W) planes as linear (H, W, C), one plane after the other."""
+    pixels = np.empty((*planes.shape[1:], planes.shape[0]), dtype)
+    for channel in range(planes.shape[0]):
+        values = torch.from_numpy(interleave(planes[channel : channel + 1], np.float32))
+        pixels[:, :, channel] = (decode(values, space) if space in SPACES else values).numpy()[:, :, 0]
+    return pixels
 
 
 def _attributes(meta: Meta, software: str) -> dict[str, Any]:

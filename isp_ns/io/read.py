@@ -85,10 +85,8 @@ def _read_pillow(path: Path, kind: str, max_pixels: int) -> tuple[NDArray[Any], 
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(path)
-        with opened:
+        # Pillow warns of damaged EXIF and of large images; the first is read elsewhere, the second is checked here.
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
             check_size(path.name, opened.height, opened.width, max_pixels)
             profile = opened.info.get("icc_profile") or b""
             if kind == "png" and _png_bits(path) == 16:
