@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+import torch
+
 from isp_ns.core.parameters import Between
 from isp_ns.core.ports import LinearRgb, Mosaic
 from isp_ns.core.reach import Local
@@ -98,4 +100,8 @@ def chroma(rgb: LinearRgb, *, strength: Strength = 2.0, radius_px: Annotated[int
 
     Source: see `isp_ns.ops.denoise_chroma.smooth_chroma`.
     """
+    red, green, blue = rgb.data
+    if torch.equal(red, green) and torch.equal(green, blue):
+        # A monochrome picture has no colour to smooth, and rounding must not give it any.
+        return rgb
     return rgb.with_data(smooth_chroma(rgb.data, noise_of(rgb.meta), strength=strength, radius_px=radius_px))
