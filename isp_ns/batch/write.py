@@ -1,5 +1,6 @@
 """Writing the outputs of a file, with what is known of the shot."""
 
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ class ShotTags:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "tags")
+        self._lock = threading.Lock()
         self._tool: ExifTool | None = None
+        self._closed = False
 
     def start(self) -> None:
         """Start exiftool, which takes a moment, before it is needed."""
@@ -32,6 +35,8 @@ class ShotTags:
 
     def close(self) -> None:
         """End it, without waiting for tags that nobody wants any more."""
+        with self._lock:
+            self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._end()
 
@@ -47,12 +52,14 @@ class ShotTags:
     def _running(self) -> "ExifTool | None":
         from isp_ns.io.exiftool import ExifTool, exiftool_path
 
-        if self._tool is None and exiftool_path() is not None:
-            self._tool = ExifTool()
-        return self._tool
+        with self._lock:
+            if self._tool is None and not self._closed and exiftool_path() is not None:
+                self._tool = ExifTool()
+            return self._tool
 
     def _end(self) -> None:
-        tool, self._tool = self._tool, None
+        with self._lock:
+            tool, self._tool = self._tool, None
         if tool is not None:
             tool.close()
 
