@@ -188,6 +188,7 @@ def _decode_dng(path: Path, tiff: TiffFile, facts: Facts, options: DecodeOptions
     facts.set("dng", orientation=_orientation(image))
     colour_facts(facts, image.first, mosaic)
     lift = level_facts(facts, image)
+    _check_levels(path, facts)
     if options.render is not None:
         with open_libraw(path, options.max_pixels) as raw:
             return _render(path, raw, facts, options.render, allocate, image)
@@ -215,6 +216,17 @@ def _dng_kind(path: Path, image: RawImage) -> str:
         return "bayer"
     rows, columns = image.cfa_size
     raise UnsupportedSensorError(f"{path.name}: a sensor with the {rows}x{columns} mosaic {image.cfa} is not supported")
+
+
+def _check_levels(path: Path, facts: Facts) -> None:
+    """Refuse levels that leave no range between black and white."""
+    black = facts.values.get("black", ((0.0,),))
+    lowest, highest = min(map(min, black)), max(map(max, black))
+    white = min(facts.values.get("white", (65535.0,)))
+    if not 0 <= lowest <= highest < white:
+        raise DecodeError(
+            f"{path.name}: its black level ({highest:g}) is not below its white level ({white:g}); the file is damaged"
+        )
 
 
 def _orientation(image: RawImage) -> int | None:

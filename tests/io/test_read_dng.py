@@ -69,6 +69,11 @@ def test_impossible_white_falls_back(make_dng, ramp):
     assert frame.meta.white == (65535.0,)
 
 
+def test_levels_without_a_range_are_an_error(make_dng, ramp):
+    with pytest.raises(DecodeError, match="not below its white level"):
+        read_raw(make_dng(ramp, tags=[long(50714, 3758098440)]))
+
+
 def test_linearisation_table_is_applied_once(make_dng):
     codes = np.arange(2400, dtype=np.uint16).reshape(40, 60) % 100
     table = (np.arange(100, dtype=np.uint32) ** 2 * 6).astype(np.uint16)
