@@ -1,1 +1,0 @@
-"""Frames of charts in, camera numbers and residuals out."""
