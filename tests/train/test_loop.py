@@ -114,7 +114,7 @@ def test_only_the_named_parts_of_a_phase_are_trained(job, tmp_path):
 
 def test_workers_average_their_weights(job, tmp_path, monkeypatch):
     """The other worker is simulated: its weights are all 1, and it was slower."""
-    path, data = job
+    path, _ = job
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "workers": 2}))
 
     def all_reduce(values, op=None):
