@@ -1,0 +1,1 @@
+"""Benchmarks: stages, pipelines and whole processes beside other raw developers, measured under one protocol."""
