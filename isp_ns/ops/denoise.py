@@ -11,7 +11,14 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from isp_ns.ops.filters import merge_phases, split_phases
-from isp_ns.ops.noise import NoisePairs, anscombe, channel_noise, noise_sigma, unbiased_inverse_anscombe
+from isp_ns.ops.noise import (
+    NoisePairs,
+    anscombe,
+    channel_noise,
+    inverse_anscombe,
+    noise_sigma,
+    unbiased_inverse_anscombe,
+)
 
 __all__ = [
     "NEGLIGIBLE_SIGMA",
@@ -73,13 +80,16 @@ def _transform(planes: Tensor, rows: Sequence[Sequence[float]]) -> Tensor:
     return (matrix @ planes.flatten(1)).view(planes.shape)
 
 
-def _stabilised(planes: Tensor, letters: str, noise: NoisePairs, plane_filter: PlaneFilter) -> Tensor:
+def _stabilised(
+    planes: Tensor, letters: str, noise: NoisePairs, plane_filter: PlaneFilter, *, averages: bool = True
+) -> Tensor:
     """Run a filter on planes brought to unit noise and opponent colours, and bring them back."""
     scale, offset = channel_noise(noise, planes, letters)
     forward = opponent_matrix(letters)
     smooth = plane_filter(_transform(anscombe(planes, scale, offset), forward))
     back = tuple(zip(*forward, strict=True))
-    return unbiased_inverse_anscombe(_transform(smooth, back), scale, offset)
+    inverse = unbiased_inverse_anscombe if averages else inverse_anscombe
+    return inverse(_transform(smooth, back), scale, offset)
 
 
 def denoise_mosaic_with(mosaic: Tensor, pattern: str, noise: NoisePairs, plane_filter: PlaneFilter) -> Tensor:
@@ -103,17 +113,19 @@ def denoise_mosaic_with(mosaic: Tensor, pattern: str, noise: NoisePairs, plane_f
     return merge_phases(_stabilised(split_phases(mosaic), pattern, noise, plane_filter), size)
 
 
-def denoise_rgb_with(image: Tensor, noise: NoisePairs, plane_filter: PlaneFilter) -> Tensor:
+def denoise_rgb_with(image: Tensor, noise: NoisePairs, plane_filter: PlaneFilter, *, averages: bool = True) -> Tensor:
     """Denoise an RGB image with white noise with a filter of planes; the halo is that of the filter.
 
     Args:
         image: (3, H, W) linear, black 0, unclipped below black.
         noise: (scale, offset) pairs of the noise model.
         plane_filter: works on (3, H, W).
+        averages: whether the filter averages the noise of all planes away, so that the mean of the square root, which
+            lies below the root of the mean, is to be made up for.
 
     Returns:
         (3, H, W).
 
     Source: see `denoise_mosaic_with`.
     """
-    return _stabilised(image, "RGB", noise, plane_filter)
+    return _stabilised(image, "RGB", noise, plane_filter, averages=averages)

@@ -56,7 +56,8 @@ def smooth_chroma(
     def smooth(planes: Tensor) -> Tensor:
         return torch.cat([planes[:1], _follow_luma(planes[:1], planes[1:], radius_px, strength)])
 
-    return denoise_rgb_with(image, noise, smooth)
+    # Luma passes as it is: there is no average whose bias would have to be made up for.
+    return denoise_rgb_with(image, noise, smooth, averages=False)
 
 
 def _follow_luma(luma: Tensor, chroma: Tensor, radius_px: int, strength: float) -> Tensor:
