@@ -1,6 +1,7 @@
 """From clean pictures to what a sensor would have recorded: camera colour, mosaic, noise; all batched and random.
 
-Every function draws from the generator it is given and from nothing else, so that a run can be repeated.
+Every function draws from the generator it is given and from nothing else, so that a run can be repeated; pictures
+and generator live on the same device.
 """
 
 import math
@@ -14,6 +15,7 @@ from isp_ns.nets.encoding import encode_light
 __all__ = [
     "CAMERA_SHOT_RANGE",
     "Batch",
+    "add_gaussian",
     "augment_colour",
     "awgn_batch",
     "camera_batch",
@@ -48,7 +50,11 @@ class Batch:
 
 
 def _uniform(rng: Generator, size: tuple[int, ...], low: float, high: float) -> Tensor:
-    return low + (high - low) * torch.rand(size, generator=rng)
+    return low + (high - low) * torch.rand(size, generator=rng, device=rng.device)
+
+
+def _normal(rng: Generator, size: tuple[int, ...]) -> Tensor:
+    return torch.randn(size, generator=rng, device=rng.device)
 
 
 def turn(x: Tensor, rng: Generator) -> Tensor:
@@ -78,12 +84,12 @@ def augment_colour(rgb: Tensor, rng: Generator, share: float) -> Tensor:
     Source: gains and saturation after Brooks et al. 2019 (arXiv 1811.11127) and common practice.
     """
     batch = rgb.shape[0]
-    chosen = (torch.rand(batch, generator=rng) < share).float().view(-1, 1, 1, 1)
-    luma = (rgb * torch.tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    chosen = (_uniform(rng, (batch, 1, 1, 1), 0, 1) < share).float()
+    luma = (rgb * rgb.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     saturation = torch.exp(_uniform(rng, (batch, 1, 1, 1), -0.3, 1.0))
     gains = torch.exp(_uniform(rng, (batch, 3, 1, 1), -0.7, 0.4))
     changed = ((luma + saturation * (rgb - luma)) * gains).clamp(0, 1)
-    order = torch.argsort(torch.rand(batch, 3, generator=rng), dim=1)
+    order = torch.argsort(_uniform(rng, (batch, 3), 0, 1), dim=1)
     swapped = changed.gather(1, order.view(batch, 3, 1, 1).expand_as(changed))
     return rgb + chosen * (swapped - rgb)
 
@@ -111,6 +117,20 @@ def clean_batch(rgb: Tensor) -> Batch:
     return Batch(mosaic_rggb(rgb), rgb, rgb.new_zeros(batch, 3, height // 4, width // 4), rgb.new_zeros(batch))
 
 
+def add_gaussian(x: Tensor, rng: Generator, sigma_max: float) -> tuple[Tensor, Tensor]:
+    """Add Gaussian noise, its σ uniform in 0..sigma_max for every picture; returns the noisy x and σ (B, 1, 1, 1).
+
+    Args:
+        x: (B, C, H, W).
+        rng: where randomness comes from.
+        sigma_max: largest standard deviation, of a range of 1.
+
+    Source: definition.
+    """
+    sigma = _uniform(rng, (x.shape[0], 1, 1, 1), 0, sigma_max)
+    return x + sigma * _normal(rng, tuple(x.shape)), sigma
+
+
 def awgn_batch(rgb: Tensor, rng: Generator, sigma_max: float) -> Batch:
     """Gamma-coded pictures with Gaussian noise, σ uniform in 0..sigma_max; the denoiser's σ is up to 10 % off.
 
@@ -122,9 +142,7 @@ def awgn_batch(rgb: Tensor, rng: Generator, sigma_max: float) -> Batch:
     Source: the joint demosaicking and denoising benchmarks (Gharbi et al. 2016).
     """
     batch, _, height, width = rgb.shape
-    sigma = _uniform(rng, (batch, 1, 1, 1), 0, sigma_max)
-    mosaic = mosaic_rggb(rgb)
-    mosaic = mosaic + sigma * torch.randn(mosaic.shape, generator=rng)
+    mosaic, sigma = add_gaussian(mosaic_rggb(rgb), rng, sigma_max)
     told = sigma * _uniform(rng, (batch, 1, 1, 1), 0.9, 1.1)
     return Batch(mosaic, rgb, told.expand(batch, 3, height // 4, width // 4), sigma.flatten())
 
@@ -133,11 +151,11 @@ def _camera_light(rgb: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
     """Gamma-coded pictures to white-balanced linear camera light, clipped as the sensor clips, and its gains (B, 3)."""
     batch = rgb.shape[0]
     linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    mix = _uniform(rng, (batch, 3, 3), 0, 0.3) * (1 - torch.eye(3))
-    mix = mix + torch.eye(3)
+    same = torch.eye(3, device=rgb.device)
+    mix = _uniform(rng, (batch, 3, 3), 0, 0.3) * (1 - same) + same
     camera = torch.einsum("bij,bjhw->bihw", mix / mix.sum(2, keepdim=True), linear)
     red, blue = _uniform(rng, (batch, 1), 1.2, 2.6), _uniform(rng, (batch, 1), 1.2, 2.4)
-    gains = torch.cat([red, torch.ones(batch, 1), blue], 1)
+    gains = torch.cat([red, torch.ones_like(red), blue], 1)
     exposure = torch.exp(_uniform(rng, (batch, 1, 1, 1), -2.5, 0.3))
     wide = gains.view(batch, 3, 1, 1)
     return torch.minimum(camera * exposure, wide), gains
@@ -147,7 +165,7 @@ def _draw_noise(batch: int, rng: Generator) -> tuple[Tensor, Tensor]:
     """Shot and read variance (B, 1) of a raw value in 0..1, before white balance."""
     low, high = (math.log(value) for value in CAMERA_SHOT_RANGE)
     log_shot = _uniform(rng, (batch, 1), low, high)
-    log_read = 2.18 * log_shot + 1.20 + 0.5 * torch.randn(batch, 1, generator=rng)
+    log_read = 2.18 * log_shot + 1.20 + 0.5 * _normal(rng, (batch, 1))
     return torch.exp(log_shot), torch.exp(log_read)
 
 
@@ -174,9 +192,9 @@ def camera_batch(rgb: Tensor, rng: Generator) -> tuple[Batch, Tensor, Tensor]:
     )
     clean = mosaic_rggb(light)
     deviation = torch.sqrt(wide_scale * clean + wide_offset)
-    noisy = torch.minimum(clean + deviation * torch.randn(clean.shape, generator=rng), ceiling)
+    noisy = torch.minimum(clean + deviation * _normal(rng, tuple(clean.shape)), ceiling)
     error = torch.exp(_uniform(rng, (batch, 1), -0.2, 0.2))
-    error = error * (torch.rand(batch, 1, generator=rng) >= 0.05)
+    error = error * (_uniform(rng, (batch, 1), 0, 1) >= 0.05)
     target = encode_light(light, "sqrt")
     sigma = (encode_light(clean + deviation, "sqrt") - encode_light(clean, "sqrt")).mean((1, 2, 3))
     empty = rgb.new_zeros(batch, 3, height // 4, width // 4)

@@ -13,7 +13,7 @@ from torch import Tensor, distributed
 
 from isp_ns.nets.encoding import noise_maps
 from isp_ns.nets.space import NeuralSpace, build_space
-from isp_ns.train.degrade import Batch, augment_colour, awgn_batch, camera_batch, clean_batch, turn
+from isp_ns.train.degrade import Batch, add_gaussian, augment_colour, awgn_batch, camera_batch, clean_batch, turn
 from isp_ns.train.equivariance import draw_transform, transform_space
 from isp_ns.train.losses import feature_distance, gradient_l1, l1, weighted_mse
 from isp_ns.train.muon import Muon
@@ -54,11 +54,11 @@ class Trainer:
 
     Attributes:
         recipe: what to do.
-        source: training patches.
+        source: training patches, on the device.
         holdout: pictures for validation.
         budget: how long.
         out: folder of checkpoint.pt and curves.jsonl.
-        device: where to train.
+        device: where to train; pictures and all pixel work live there.
         rank: which of the recipe's workers this is; worker 0 validates and writes the curves.
     """
 
@@ -75,10 +75,14 @@ class Trainer:
     average: NeuralSpace = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
     rng: torch.Generator = field(init=False)
+    pixel_rng: torch.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
-        self.rng = torch.Generator().manual_seed(self.recipe.seed + 1000 * self.rank)
+        seed = self.recipe.seed + 1000 * self.rank
+        self.rng = torch.Generator().manual_seed(seed)
+        on_host = self.device == "cpu"
+        self.pixel_rng = self.rng if on_host else torch.Generator(self.device).manual_seed(seed)
         self.space = build_space(self.recipe.space, self.recipe.space_id).to(self.device)
         self.average = build_space(self.recipe.space, self.recipe.space_id).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.space.state_dict())
@@ -99,6 +103,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rng": self.rng.get_state(),
+            "pixel_rng": self.pixel_rng.get_state(),
             "step": self.step,
             "elapsed_s": self.elapsed_s,
         }
@@ -117,6 +122,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.set_state(state["rng"])
+        self.pixel_rng.set_state(state["pixel_rng"])
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
 
     def log(self, kind: str, values: Mapping[str, Any]) -> None:
@@ -145,21 +151,20 @@ class Trainer:
 
     def _pictures(self, phase: Phase, count: int) -> Tensor:
         rgb = turn(self.source.draw(count, phase.patch_px, self.rng), self.rng)
-        return augment_colour(rgb, self.rng, self.recipe.colour_share)
+        return augment_colour(rgb, self.pixel_rng, self.recipe.colour_share)
 
     def _rgb_loss(self, phase: Phase) -> Tensor:
         """Auto-encode: plainly, through a transform of the space, or with noise and the denoiser."""
-        x = self._pictures(phase, phase.batch).to(self.device)
+        x = self._pictures(phase, phase.batch)
         kind = float(torch.rand(1, generator=self.rng))
         if kind < self.recipe.equivariance:
             return self._equivariance_loss(x)
         noisy = kind > 0.5 + self.recipe.equivariance / 2
-        sigma = torch.rand(x.shape[0], 1, 1, 1, generator=self.rng) * self.recipe.sigma_max / 255 * noisy
-        seen = x + (sigma * torch.randn(x.shape, generator=self.rng)).to(x)
+        seen, sigma = add_gaussian(x, self.pixel_rng, self.recipe.sigma_max / 255 * noisy)
         z_b, z_t = self.space.e_rgb(seen)
         near = self._alignment(seen, z_b, z_t)
         if noisy:
-            maps = sigma.expand(-1, 3, *z_t.shape[-2:]).to(x)
+            maps = sigma.expand(-1, 3, *z_t.shape[-2:])
             z_b, z_t = self.space.denoiser(z_b, z_t, maps)
         return self._picture_loss(self.space.d_rgb(z_b, z_t), x) + near
 
@@ -187,9 +192,9 @@ class Trainer:
             batches.append((clean_batch(self._pictures(phase, counts["clean"])), None))
         if counts.get("awgn"):
             pictures = self._pictures(phase, counts["awgn"])
-            batches.append((awgn_batch(pictures, self.rng, self.recipe.sigma_max / 255), None))
+            batches.append((awgn_batch(pictures, self.pixel_rng, self.recipe.sigma_max / 255), None))
         if counts.get("camera"):
-            batch, scale, offset = camera_batch(self._pictures(phase, counts["camera"]), self.rng)
+            batch, scale, offset = camera_batch(self._pictures(phase, counts["camera"]), self.pixel_rng)
             batches.append((batch, (scale, offset)))
         return batches
 
@@ -197,16 +202,16 @@ class Trainer:
         """Mosaic to picture, with the denoiser wherever there is noise."""
         parts = self._raw_batches(phase)
         count = sum(batch.mosaic.shape[0] for batch, _ in parts)
-        z_b, z_t = self.space.e_raw(torch.cat([batch.mosaic for batch, _ in parts]).to(self.device))
+        z_b, z_t = self.space.e_raw(torch.cat([batch.mosaic for batch, _ in parts]))
         clean = parts[0][0].mosaic.shape[0] if not bool(parts[0][0].sigma.any()) else 0
         if clean < count:
             maps = self._maps(parts, z_b)[clean:]
             den_b, den_t = self.space.denoiser(z_b[clean:], z_t[clean:], maps)
             z_b, z_t = torch.cat([z_b[:clean], den_b]), torch.cat([z_t[:clean], den_t])
         output = self.space.d_rgb(z_b, z_t)
-        target = torch.cat([batch.target for batch, _ in parts]).to(self.device)
+        target = torch.cat([batch.target for batch, _ in parts])
         if phase.loss == "mse":
-            return weighted_mse(output, target, torch.cat([batch.sigma for batch, _ in parts]).to(self.device))
+            return weighted_mse(output, target, torch.cat([batch.sigma for batch, _ in parts]))
         return l1(output, target)
 
     def _maps(self, parts: list[tuple[Batch, tuple[Tensor, Tensor] | None]], z_b: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def _difficulty(image: Tensor) -> Tensor:
     """Mean error of a linear demosaic per 32×32 cell, (rows, columns)."""
     height, width = (side // _CELL * _CELL for side in image.shape[-2:])
     rgb = image[None, :, :height, :width].float() / 255
-    packed = F.conv2d(F.pixel_unshuffle(mosaic_rggb(rgb), 2), malvar_packed(), padding=1)
+    packed = F.conv2d(F.pixel_unshuffle(mosaic_rggb(rgb), 2), malvar_packed().to(rgb), padding=1)
     error = (F.pixel_shuffle(packed, 2) - rgb).abs().mean(1, keepdim=True)
     return F.avg_pool2d(error, _CELL)[0, 0]
 
@@ -65,7 +65,7 @@ class PatchSource:
             rows, columns = torch.meshgrid(*(torch.arange(n) for n in score.shape), indexing="ij")
             cells.append(torch.stack([torch.full_like(rows, index), rows, columns], -1).view(-1, 3))
             scores.append(score.flatten())
-        self._cells, weights = torch.cat(cells), torch.cat(scores).sqrt()
+        self._cells, weights = torch.cat(cells), torch.cat(scores).cpu().sqrt()
         uniform = torch.full_like(weights, 1 / weights.numel())
         self._weights = self.hard_share * weights / weights.sum().clamp(min=1e-9) + (1 - self.hard_share) * uniform
 

@@ -45,7 +45,7 @@ def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
     if meeting:
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=recipe.workers)
     manifests = [load_manifest(_find_manifest(name, job.path)) for name in recipe.manifests]
-    train = [load_rgb8(file) for m in manifests for file in verified_files(m, job.root, "train")]
+    train = [load_rgb8(file).to(job.device) for m in manifests for file in verified_files(m, job.root, "train")]
     holdout = [load_rgb8(file) for m in manifests for file in verified_files(m, job.root, "holdout")]
     source = PatchSource(train, recipe.hard_share, recipe.shrink_share)
     trainer = Trainer(recipe, source, Holdout(holdout), job.budget, job.out, job.device, rank)

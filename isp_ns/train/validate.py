@@ -28,7 +28,7 @@ def saturate(rgb: Tensor, amount: float = 2.5) -> Tensor:
 
     Source: distance from luma (Rec. 601) multiplied.
     """
-    luma = (rgb * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True)
+    luma = (rgb * rgb.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True)
     return ((luma + amount * (rgb - luma)).clamp(0, 1) * 255).round() / 255
 
 
@@ -59,10 +59,11 @@ def validate(space: NeuralSpace, holdout: Holdout) -> dict[str, float]:
     Source: protocol of the Kodak tests, on other pictures.
     """
     sums = {"clean_db": 0.0, "saturated_db": 0.0, "sigma10_db": 0.0, "autoencoder_db": 0.0}
+    device = next(space.parameters()).device
     for index, image in enumerate(holdout.images):
-        rgb = image.float() / 255
+        rgb = (image.float() / 255).to(device)
         vivid = saturate(rgb)
-        noise = torch.randn(1, *rgb.shape[1:], generator=torch.Generator().manual_seed(index)) * 10 / 255
+        noise = torch.randn(1, *rgb.shape[1:], generator=torch.Generator().manual_seed(index)).to(device) * 10 / 255
         mosaic = mosaic_rggb(rgb[None])[0]
         with torch.no_grad():
             again = space.d_rgb(*space.e_rgb(rgb[None]))[0]
