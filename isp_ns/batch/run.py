@@ -173,8 +173,10 @@ class _Batch:
             if not self.decoding:
                 self._finish_writing()
                 continue
-            for future in wait(self.decoding, return_when=FIRST_COMPLETED).done:
-                self._take(self.decoding.pop(future), future)
+            wait(self.decoding, return_when=FIRST_COMPLETED)
+            # The first in order of submission, so that a batch goes through its files in order.
+            future = next(future for future in self.decoding if future.done())
+            self._take(self.decoding.pop(future), future)
             if self.stopped:
                 break
         self._finish_writing()
