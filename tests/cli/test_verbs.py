@@ -163,3 +163,35 @@ def test_synth_refuses_what_would_fall_together(tmp_path):
     assert clash.exit_code == 2
     assert run("synth", tmp_path / "x" / "a.png", "-o", tmp_path / "out", "--size", "7").exit_code == 2
     assert run("synth", tmp_path / "x" / "a.png", "-o", tmp_path / "out", "--camera", "nobody").exit_code == 2
+
+
+def test_evaluate_scores_methods_by_the_protocol(tmp_path):
+    import skimage.data
+    import torch
+
+    from isp_ns.metrics.demosaic_eval import evaluate
+    from isp_ns.ops.demosaic import bilinear
+
+    picture = skimage.data.astronaut()[:96, :128]
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    told = ["--methods", "bilinear,wavelet+malvar", "--sigma", "0,5", "--json", tmp_path / "s.json"]
+    result = run("evaluate", "demosaic", tmp_path, *told)
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "s.json").read_text())
+    assert [(row["method"], row["sigma"]) for row in found["rows"]] == [
+        ("bilinear", 0.0),
+        ("wavelet+malvar", 0.0),
+        ("bilinear", 5.0),
+        ("wavelet+malvar", 5.0),
+    ]
+    truth = torch.from_numpy(picture.transpose(2, 0, 1).copy())
+    direct = evaluate({"bilinear": lambda samples, pattern, _: bilinear(samples, pattern)}, [truth])
+    assert found["rows"][0]["cpsnr_db"] == pytest.approx(direct["rows"][0]["cpsnr_db"], abs=1e-6)
+    assert found["rows"][3]["cpsnr_db"] > found["rows"][2]["cpsnr_db"]
+
+
+@pytest.mark.parametrize("methods", ["malvr", "malvar+nlm", "tone.filmic+menon", "no.such+menon"])
+def test_evaluate_refuses_methods_that_make_no_sense(tmp_path, methods):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    assert run("evaluate", "demosaic", tmp_path, "--methods", methods).exit_code == 2
+    assert run("evaluate", "demosaic", tmp_path, "--methods", "malvar", "--sigma", "x").exit_code == 2

@@ -1,0 +1,136 @@
+"""`isp-ns evaluate`: scores on image sets under fixed protocols."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from isp_ns.core.errors import DecodeError, OutputError, SettingsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from isp_ns.core.frame import Frame
+    from isp_ns.core.graph import Graph
+    from isp_ns.metrics.demosaic_eval import Method
+
+__all__ = ["evaluate"]
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  isp-ns evaluate demosaic kodak24
+  isp-ns evaluate demosaic kodak24 --methods malvar,menon,nlm+menon --sigma 0,5 --json scores.json
+"""
+)
+def evaluate() -> None:
+    """Score methods on image sets."""
+
+
+@evaluate.command(
+    epilog="""\b
+Methods are bilinear, malvar, menon and mlri, taken as published; or one of them behind denoising stages of mosaics,
+joined by +, such as nlm+menon. Every method is told the noise.
+"""
+)
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
+@click.option("--methods", metavar="A,B", help="What to score.  [default: all, without denoising]")
+@click.option("--sigma", "sigmas", default="0", show_default=True, metavar="S,T", help="Noise where white is 255.")
+@click.option("--pattern", default="RGGB", show_default=True, type=click.Choice(["RGGB", "BGGR", "GRBG", "GBRG"]))
+@click.option("--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write the scores, with the protocol.")  # noqa: E501  # fmt: skip
+def demosaic(folder: Path, methods: str | None, sigmas: str, pattern: str, target: Path | None) -> None:
+    """Score demosaicking on the images of DIR: CPSNR with and without an 8-pixel border, and SSIM."""
+    from isp_ns.metrics.demosaic_eval import evaluate as score
+    from isp_ns.ops.demosaic import METHODS
+
+    named = {name: _method(name) for name in (methods.split(",") if methods else METHODS)}
+    try:
+        result = score(named, _images(folder), _levels(sigmas), pattern=pattern)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    click.echo(_table(result["rows"]))
+    if target is not None:
+        try:
+            target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be written ({error.strerror})") from error
+
+
+def _method(name: str) -> "Method":
+    """A demosaicking method, with the denoising stages of mosaics that come before it.
+
+    The test images are encoded for display, so that the method is taken as published, without companding.
+    """
+    from isp_ns.core.registry import did_you_mean
+    from isp_ns.ops.demosaic import METHODS
+
+    *before, last = name.strip().split("+")
+    if last not in METHODS:
+        raise SettingsError(f"method {name}: there is no demosaicking {last!r}{did_you_mean(last, METHODS)}")
+    clean, demosaic = _chain(before, name) if before else None, METHODS[last]
+
+    def run(samples: "Tensor", pattern: str, sigma: float) -> "Tensor":
+        if clean is not None:
+            samples = clean.run(raw=_told(samples, pattern, sigma))["clean"].data
+        return demosaic(samples, pattern)
+
+    return run
+
+
+def _told(samples: "Tensor", pattern: str, sigma: float) -> "Frame":
+    """The mosaic with its pattern and noise in its metadata."""
+    from isp_ns.core.frame import Frame
+    from isp_ns.core.meta import Cfa, Meta
+
+    variance = (0.0, sigma**2)
+    return Frame(samples, Meta(cfa=Cfa(pattern), white=(1.0,), noise=(variance, variance, variance)))
+
+
+def _chain(parts: Sequence[str], name: str) -> "Graph":
+    from isp_ns.core.errors import GraphError
+    from isp_ns.core.graph import Graph, Node
+
+    nodes, source = {}, "raw"
+    for number, part in enumerate(parts):
+        nodes[f"n{number}"] = Node(part if "." in part else f"denoise.{part}", (source,))
+        source = f"n{number}"
+    try:
+        graph = Graph({"raw": "mosaic"}, nodes, {"clean": source})
+    except GraphError as error:
+        raise SettingsError(f"method {name}: {'; '.join(error.problems)}") from None
+    if graph.port(source).kind != "mosaic":
+        raise SettingsError(f"method {name}: {parts[-1]} makes {graph.port(source)}, not a mosaic to demosaic")
+    return graph
+
+
+def _levels(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"--sigma {text}: takes numbers such as 0,5,15") from None
+
+
+def _images(folder: Path) -> Iterator[Any]:
+    from isp_ns.io.formats import IMAGE_EXTENSIONS
+    from isp_ns.io.read import read_image
+
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_EXTENSIONS)
+    if not paths:
+        raise DecodeError(f"{folder}: there are no images in it ({', '.join(sorted(IMAGE_EXTENSIONS))})")
+    for path in paths:
+        yield read_image(path).data
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    width = max(len(row["method"]) for row in rows)
+    lines = [f"{'method':<{width}}  sigma  CPSNR dB  CPSNR dB, crop 8    SSIM  images"]
+    for row in rows:
+        scores = [f"{row[key]:.2f}" if row[key] is not None else "inf" for key in ("cpsnr_db", "cpsnr_db_crop8")]
+        lines.append(
+            f"{row['method']:<{width}}  {row['sigma']:5g}  {scores[0]:>8}  {scores[1]:>16}  {row['ssim']:.4f}  "
+            f"{row['images']:6d}"
+        )
+    return "\n".join(lines)
