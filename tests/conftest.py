@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+
+
+# Tensors of tests are small: a second thread inside an operation costs more than it gives, above all on a busy machine.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from isp_ns.core.reach import Footprint, Local, Placement, Reduce, Whole
 
 __all__ = ["Pass", "Step", "Tile", "needed_boxes", "plan_passes", "plan_tiles"]
 
+SMALLEST_TILE_PX = 128
 TILE_PX = 512
 LARGEST_TILE_PX = 1024
 RECOMPUTE_SHARE = 0.30
@@ -94,13 +95,22 @@ def plan_passes(
     return passes
 
 
-def plan_tiles(plan: Pass, sizes: Mapping[str, Size], tile_px: int | None) -> list[Tile]:
-    """Tiles of about `tile_px` (chosen from the halo when None) that cover all sinks of a pass."""
+def plan_tiles(plan: Pass, sizes: Mapping[str, Size], tile_px: int | None, workers: int = 1) -> list[Tile]:
+    """Tiles that cover all sinks of a pass.
+
+    Args:
+        plan: the pass.
+        sizes: (H, W) by node.
+        tile_px: side of a tile; None chooses it from the halo, smaller where a small image would leave workers idle.
+        workers: how many tiles are worked on at a time.
+    """
     spatial = [s.name for s in plan.steps if s.name in plan.sinks and (not s.is_value or isinstance(s.reach, Reduce))]
     if not spatial or plan.is_whole:
         return [Tile({name: (0, 0, *sizes[name]) for name in spatial})]
     height, width = (max(sizes[name][axis] for name in spatial) for axis in (0, 1))
     side = tile_px or _tile_px(plan.halo_px)
+    if tile_px is None and math.ceil(height / side) * math.ceil(width / side) < workers:
+        side = max(SMALLEST_TILE_PX, math.ceil(max(height, width) / workers))
     rows, columns = math.ceil(height / side), math.ceil(width / side)
     tiles = []
     for row, column in itertools.product(range(rows), range(columns)):

@@ -125,9 +125,9 @@ class _PassRun:
             self.last_reader.update(dict.fromkeys(runner.graph.nodes[step.name].inputs, step.name))
 
     def results(self) -> dict[str, Any]:
-        tiles = plan_tiles(self.plan, self.runner.sizes, self.runner.tile_px)
+        tiles = plan_tiles(self.plan, self.runner.sizes, self.runner.tile_px, self.runner.workers)
         self.runner.trace.tiles += len(tiles)
-        if len(tiles) == 1 or self.runner.workers == 1:
+        if self.plan.is_whole or self.runner.workers == 1:
             for index, tile in enumerate(tiles):
                 self.run_tile(index, tile)
         else:
