@@ -8,7 +8,8 @@
     outputs: {image: rgb}
 
 An `in` left out is the node before it in the file, or the first input. A file may instead begin with `extends: NAME`
-and `patches: [NAME, …]`. In a patch a node with `stage` replaces, one without merges its parameters, `null` drops.
+and `patches: [NAME, …]`. In a patch a node with `stage` replaces (the first one keeps the inputs of the node that it
+replaces if its `in` is left out), one without merges its parameters, `null` drops.
 """
 
 from collections.abc import Callable, Mapping
@@ -119,10 +120,8 @@ def _nodes(
                 problems.append(_at(lines, path, f"node {name} has an `in` but no stage; give its stage to rewire it"))
             nodes[name] = params
             continue
-        sources = entry.get("in", previous)
-        if sources is None:
-            problems.append(_at(lines, path, f"node {name} needs an `in`: there is no node before it"))
-            continue
+        # Without a node before it, a patch's node keeps the inputs of the one that it replaces.
+        sources = entry.get("in", previous or [])
         listed = sources if isinstance(sources, list) else [sources]
         nodes[name] = Node(str(entry["stage"]), tuple(str(source) for source in listed), params)
         previous = name

@@ -51,9 +51,9 @@ class Problem:
 class Patch:
     """A difference between graphs: nodes to add or replace, parameters to merge, names to drop.
 
-    `nodes` maps a name to a Node (add or replace), to a mapping (merge these parameters) or to None (drop, where
-    there is such a node: one patch then fits several pipelines); `inputs` and `outputs` map names to a kind or node
-    name, or to None.
+    `nodes` maps a name to a Node (add or replace; without inputs it keeps those of the node replaced), to a mapping
+    (merge these parameters) or to None (drop, where there is such a node: one patch then fits several pipelines);
+    `inputs` and `outputs` map names to a kind or node name, or to None.
     """
 
     nodes: Mapping[str, Node | Mapping[str, Any] | None] = field(default_factory=dict)
@@ -120,7 +120,8 @@ class Graph:
             if change is None:
                 nodes.pop(name, None)
             elif isinstance(change, Node):
-                nodes[name] = change
+                kept = nodes[name].inputs if name in nodes and not change.inputs else change.inputs
+                nodes[name] = replace(change, inputs=kept)
             else:
                 nodes[name] = replace(nodes[name], params={**nodes[name].params, **change})
         return Graph(_merged(self.inputs, patch.inputs), nodes, _merged(self.outputs, patch.outputs))

@@ -8,7 +8,7 @@ from isp_ns.core.errors import StageError
 from isp_ns.core.frame import Frame
 from isp_ns.core.meta import Meta
 from isp_ns.core.parameters import Between
-from isp_ns.core.ports import CameraRgb, Gains, Luma, Mosaic, Sensor, SensorMono, SensorRgb, Stats
+from isp_ns.core.ports import Balanceable, CameraRgb, Gains, Luma, Mosaic, Same, Sensor, SensorMono, SensorRgb, Stats
 from isp_ns.core.reach import Local
 from isp_ns.core.stage import stage
 from isp_ns.ops import defects as defect_ops
@@ -26,7 +26,6 @@ __all__ = [
     "black_level_rgb",
     "defects",
     "equilibrate",
-    "gain_maps",
     "gains",
     "shading",
 ]
@@ -135,14 +134,18 @@ def equilibrate(
     return raw.with_data(equilibrate_green(raw.data, raw.cfa, noise_of(raw.meta), radius_px=radius_px, limit=limit))
 
 
-@stage("raw.gain_maps", reach=Local(align=2))
-def gain_maps(raw: Mosaic) -> Mosaic:
-    """Apply the gain maps of a DNG: lens shading, and colour shading, per plane of the mosaic.
+@stage("raw.shading", reach=Local(align=2))
+def shading(image: Balanceable) -> Same:
+    """Correct lens shading: by the grid of the camera's profile, or else by the gain maps of the DNG.
 
-    Source: DNG 1.4, chapter 7, GainMap in OpcodeList2.
+    Source: DNG 1.4, chapter 7, GainMap in OpcodeList2; see `isp_ns.ops.shading`.
     """
-    data = raw.data
-    for gain_map in raw.meta.gain_maps:
+    meta, place = image.meta, {"origin": image.origin, "full_size": image.full_size}
+    if meta.shading is not None:
+        pattern = image.cfa if image.data.shape[0] == 1 else None
+        return image.with_data(apply_shading(image.data, meta.shading, pattern=pattern, **place))
+    data = image.data
+    for gain_map in meta.gain_maps:
         data = apply_gain_map(
             data,
             gain_map.gains,
@@ -152,22 +155,9 @@ def gain_maps(raw: Mosaic) -> Mosaic:
             planes=gain_map.planes,
             map_origin=gain_map.origin,
             map_spacing=gain_map.spacing,
-            origin=raw.origin,
-            full_size=raw.full_size,
+            **place,
         )
-    return raw.with_data(data)
-
-
-@stage("raw.shading", reach=Local(align=2))
-def shading(raw: Mosaic) -> Mosaic:
-    """Multiply by the lens-shading gains of the camera's profile, where there are any.
-
-    Source: see `isp_ns.ops.shading.apply_shading`.
-    """
-    grid = raw.meta.shading
-    if grid is None:
-        return raw
-    return raw.with_data(apply_shading(raw.data, grid, pattern=raw.cfa, origin=raw.origin, full_size=raw.full_size))
+    return image.with_data(data)
 
 
 @stage("raw.gains", reach=Local(align=2))

@@ -44,3 +44,12 @@ def test_the_maker_s_crop_is_applied_once(name):
     assert image.meta.default_crop is None
     whole = load_pipeline(name).run(raw=frame.with_meta(default_crop=None))["image"]
     assert int((whole.data[:, 3:90, 5:120].int() - image.data.int()).abs().max()) <= 1
+
+
+@pytest.mark.parametrize("patch", sorted(set(content.names("pipelines/patches")) - set(BRANCHES) - {"neural", "rgb"}))
+def test_patches_fit_classic_and_run(patch):
+    graph = load_pipeline("classic").patch(load_patch(patch))
+    if patch == "lens":
+        graph = graph.replace("warp", missing="skip")
+    image = graph.run(raw=sample(Port("sensor"), "classic", size=(96, 128)))["image"]
+    assert image.data.shape == (3, 96, 128)
