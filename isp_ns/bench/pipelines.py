@@ -76,11 +76,11 @@ def node_shares(
         traces: of the runs.
         macs: multiply-accumulates per pixel of neural nodes.
         pixels: of the frame.
-        peaks: of convolutions; those of one thread are compared with.
+        peaks: of convolutions; the best run of one thread is compared with.
     """
     medians = {each.node: statistics.median(trace[each.node].milliseconds for trace in traces) for each in traces[0]}
     total = sum(medians.values()) or 1.0
-    one = {peak.precision: peak.gmac_per_s.median for peak in peaks if peak.threads == 1}
+    one = {peak.precision: max(peak.gmac_per_s.values) for peak in peaks if peak.threads == 1}
     shares = []
     for each in traces[0]:
         ms, mac = medians[each.node], macs.get(each.node)
@@ -103,16 +103,12 @@ def node_shares(
 def _measure(name: str, graph: Graph, frame: Frame, runs: int, device: str, peaks: Sequence[PeakRow]) -> PipelineRow:
     if list(graph.inputs.values()) != ["sensor"]:
         return PipelineRow(name=name, status="skipped", reason="it takes no Bayer mosaic")
-    source, traces, seconds = next(iter(graph.inputs)), [], []
+    source = next(iter(graph.inputs))
     peak_is_known = _reset_peak()
     try:
         macs = neural_macs(graph)
         with other_share() as others:
-            for number in range(WARM_UPS + runs):
-                took_s, trace = _timed(graph, source, frame, device)
-                if number >= WARM_UPS:
-                    seconds.append(took_s)
-                    traces.append(trace)
+            found = [_timed(graph, source, frame, device) for _ in range(WARM_UPS + runs)][WARM_UPS:]
     except (IspError, ValueError) as error:
         return PipelineRow(name=name, status="failed", reason=str(error))
     pixels = frame.data.numel()
@@ -122,21 +118,22 @@ def _measure(name: str, graph: Graph, frame: Frame, runs: int, device: str, peak
         device=device,
         threads=processors(),
         size=frame.size,
-        seconds=spread(seconds),
-        megapixels_per_s=spread([pixels / 1e6 / value for value in seconds]),
+        seconds=spread([seconds for seconds, _, _ in found]),
+        cpu_s=spread([cpu_s for _, cpu_s, _ in found]),
+        megapixels_per_s=spread([pixels / 1e6 / seconds for seconds, _, _ in found]),
         peak_rss_bytes=_peak_rss() if peak_is_known else None,
-        nodes=node_shares(traces, macs, pixels, peaks),
+        nodes=node_shares([trace for _, _, trace in found], macs, pixels, peaks),
         other_cpu_share=others(),
     )
 
 
-def _timed(graph: Graph, source: str, frame: Frame, device: str) -> tuple[float, Trace]:
-    """Seconds of a run; on a GPU until it has finished."""
-    started = time.perf_counter()
+def _timed(graph: Graph, source: str, frame: Frame, device: str) -> tuple[float, float, Trace]:
+    """Wall and processor seconds of a run, on a GPU until it has finished, and its trace."""
+    started, busy = time.perf_counter(), time.process_time()
     run = graph.run(want=["image"] if "image" in graph.outputs else None, **{source: frame})
     if device.startswith("cuda"):
         torch.cuda.synchronize()
-    return time.perf_counter() - started, run.trace
+    return time.perf_counter() - started, time.process_time() - busy, run.trace
 
 
 def _reset_peak() -> bool:

@@ -23,7 +23,9 @@ class StageRow:
         input: kind of its first input.
         size: height and width of the frame.
         tile_px: side of a tile; a stage that needs the whole image gets the frame in one piece.
-        ns_per_pixel: nanoseconds of one core per pixel of the frame, halos included.
+        ns_per_pixel: nanoseconds of wall time per pixel of the frame, halos included.
+        cpu_ns_per_pixel: nanoseconds of processor time, the little that the runner takes included; other work on the
+            machine hardly changes it.
         bytes_per_pixel: bytes of results made, by their shapes, per pixel of the frame.
         other_cpu_share: share of the processors' time that other work took, None if unknown.
     """
@@ -35,6 +37,7 @@ class StageRow:
     size: tuple[int, int] = (0, 0)
     tile_px: int = 0
     ns_per_pixel: Spread | None = None
+    cpu_ns_per_pixel: Spread | None = None
     bytes_per_pixel: float | None = None
     other_cpu_share: float | None = None
     group: Literal["stages"] = "stages"
@@ -52,7 +55,7 @@ class NodeShare:
         bytes: bytes of results made, by their shapes, halos included.
         kmac_per_pixel: thousand multiply-accumulates of convolutions per pixel, for neural nodes.
         gmac_per_s: milliards of these per second and thread, without what halos add.
-        share_of_peak: by precision, `gmac_per_s` over the measured convolution peak of one thread.
+        share_of_peak: by precision, `gmac_per_s` over the convolution peak of one thread, its best run.
     """
 
     node: str
@@ -76,6 +79,7 @@ class PipelineRow:
         threads: tiles at work at a time.
         size: height and width of the frame.
         seconds: wall time of a run.
+        cpu_s: processor time of a run, all threads.
         megapixels_per_s: of the frame.
         peak_rss_bytes: largest resident memory of this process during the runs, None if unknown.
         nodes: where the time went, in the order of the pipeline.
@@ -89,6 +93,7 @@ class PipelineRow:
     threads: int = 0
     size: tuple[int, int] = (0, 0)
     seconds: Spread | None = None
+    cpu_s: Spread | None = None
     megapixels_per_s: Spread | None = None
     peak_rss_bytes: int | None = None
     nodes: tuple[NodeShare, ...] = ()

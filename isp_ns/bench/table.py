@@ -84,13 +84,14 @@ def _about(protocol: _Row) -> Section:
 
 
 def _stages(rows: Sequence[_Row]) -> Section:
-    done = sorted((row for row in rows if row["ns_per_pixel"]), key=lambda row: -row["ns_per_pixel"]["median"])
+    done = sorted((row for row in rows if row["ns_per_pixel"]), key=lambda row: -row["cpu_ns_per_pixel"]["median"])
     body = tuple(
         (
             row["name"],
             row["input"],
             _number(row["ns_per_pixel"]["median"]),
             _quartiles(row["ns_per_pixel"]),
+            _number(row["cpu_ns_per_pixel"]["median"]),
             _number(1e3 / row["ns_per_pixel"]["median"]) if row["ns_per_pixel"]["median"] else _NONE,
             _number(row["bytes_per_pixel"]),
         )
@@ -98,7 +99,7 @@ def _stages(rows: Sequence[_Row]) -> Section:
     )
     size = done[0]["size"] if done else (0, 0)
     tile = f"{size[1]}×{size[0]} in tiles of {done[0]['tile_px']}" if done else "nothing measured"
-    header = ("stage", "input", "ns/px", "quartiles", "MP/s per core", "bytes/px made")
+    header = ("stage", "input", "ns/px", "quartiles", "cpu ns/px", "MP/s per core", "bytes/px made")
     return Section(f"Stages, one thread ({tile})", header, body, _left_out(rows))
 
 
@@ -108,13 +109,14 @@ def _peaks(rows: Sequence[_Row]) -> Section:
             row["precision"],
             row["device"],
             str(row["threads"]),
+            _number(max(row["gmac_per_s"]["values"])),
             _number(row["gmac_per_s"]["median"]),
             _quartiles(row["gmac_per_s"]),
             "×".join(map(str, row["shape"])),
         )
         for row in rows
     )
-    header = ("precision", "device", "threads", "GMAC/s", "quartiles", "fastest of the inputs tried")
+    header = ("precision", "device", "threads", "best GMAC/s", "median", "quartiles", "fastest of the inputs tried")
     return Section("Convolution peak (3×3)", header, body)
 
 
@@ -126,12 +128,13 @@ def _pipelines(rows: Sequence[_Row]) -> Section:
             _number(row["megapixels_per_s"]["median"]),
             _quartiles(row["megapixels_per_s"]),
             _number(row["seconds"]["median"]),
+            _number(row["cpu_s"]["median"]),
             _megabytes(row["peak_rss_bytes"]),
         )
         for row in rows
         if row["seconds"]
     )
-    header = ("pipeline", "on", "MP/s", "quartiles", "seconds", "peak RSS MB")
+    header = ("pipeline", "on", "MP/s", "quartiles", "seconds", "cpu s", "peak RSS MB")
     return Section("Pipelines, in process, counts to pixels", header, body, _left_out(rows))
 
 

@@ -28,13 +28,14 @@ def rows() -> list:
     return [
         StageRow(
             name="raw.gains", status="done", input="mosaic", size=(64, 96), tile_px=512,
-            ns_per_pixel=spread([1.0, 2.0, 3.0]), bytes_per_pixel=4.0, other_cpu_share=0.01,
+            ns_per_pixel=spread([1.0, 2.0, 3.0]),
+            cpu_ns_per_pixel=spread([1.0]), bytes_per_pixel=4.0, other_cpu_share=0.01,
         ),
         StageRow(name="lab.own", status="skipped", reason="needs the parameter strength"),
         PeakRow(precision="float32", device="cpu", threads=1, shape=(1, 64, 128, 128), gmac_per_s=spread([80.0])),
         PipelineRow(
             name="neural", status="done", threads=2, size=(64, 96), seconds=spread([0.5]),
-            megapixels_per_s=spread([12.0]), peak_rss_bytes=5_000_000, nodes=(plain_node, node),
+            cpu_s=spread([0.9]), megapixels_per_s=spread([12.0]), peak_rss_bytes=5_000_000, nodes=(plain_node, node),
         ),
         pair_row("classic", "darktable", 8, [run(2.8), run(2.8)], [run(2.0), run(2.0)]),
         pair_row("fast", "dcraw_emu", 8, [run(1.0), run(1.0)], [run(2.0), run(2.0)]),
