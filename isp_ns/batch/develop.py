@@ -56,11 +56,12 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Developed:
-    """Frames by output name, the pipeline's name, and remarks."""
+    """Frames by output name, the pipeline's name, remarks, and a table of the time that every stage took."""
 
     frames: "Mapping[str, Frame]"
     pipeline: str
     remarks: tuple[str, ...] = ()
+    trace: str = ""
 
 
 class Developer:
@@ -99,7 +100,7 @@ class Developer:
             name: unbalanced(run[node]) if draft.formats[name].name == "dng" else run[node]
             for name, node in nodes.items()
         }
-        return Developed(frames, built.name, built.remarks)
+        return Developed(frames, built.name, built.remarks, str(run.trace))
 
     def check(self, draft: Draft) -> None:
         """Build what `draft` asks for and see that it has the outputs.

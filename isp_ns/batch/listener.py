@@ -23,7 +23,7 @@ class Listener(Protocol):
         """Something worth knowing about the batch as a whole."""
 
     def detail(self, text: str) -> None:
-        """Something for those who look into a fault, such as a traceback."""
+        """Something for those who look closer: the time of every stage, or the traceback of a fault."""
 
     def end(self, report: Report) -> None:
         """The batch is over."""

@@ -109,7 +109,7 @@ class _Batch:
 
     def __init__(self, plan: Plan, settings: Settings, listener: Listener) -> None:
         self.plan, self.settings, self.listener = plan, settings, listener
-        workers = settings.jobs or len(os.sched_getaffinity(0))
+        workers = settings.jobs or _processors()
         self.decoders = max(1, workers // PROCESSORS_PER_DECODER)
         self.developer = Developer(workers, settings.tile)
         self.budget = Budget()
@@ -225,6 +225,7 @@ class _Batch:
             with heard_warnings(task.warnings):
                 developed = self.developer.develop(loaded, task.job.draft, task.job.outputs)
             task.seconds["compute"] = time.perf_counter() - started
+            self.listener.detail(f"{task.job.source.path}\n{developed.trace}")
             task.warnings[:0] = [*loaded.notes, *developed.remarks]
             del loaded
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is recorded, and the other files go on
@@ -315,6 +316,11 @@ class _Batch:
         if record.status == "failed" and self.settings.fail_fast:
             self.stopped = True
             self.waiting.clear()
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_order(plan: Plan, records: Mapping[str, Record]) -> tuple[Record, ...]:

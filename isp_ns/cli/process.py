@@ -86,7 +86,7 @@ def _option(name: str, setting: Setting) -> Callable[[Callable[..., Any]], Calla
 
 @click.command(cls=_Sectioned, epilog=EPILOG)
 @click.argument("inputs", nargs=-1, type=click.Path(), metavar="INPUT...")
-@click.option("-o", "--output", type=click.Path(), metavar="DIR", help="Folder for the photos, made if need be; or a file for one input.")  # noqa: E501  # fmt: skip
+@click.option("-o", "--output", "--output-dir", "output", type=click.Path(), metavar="DIR", help="Folder for the photos, made if need be; or a file for one input.")  # noqa: E501  # fmt: skip
 @click.option("--files-from", type=click.Path(), metavar="FILE", help="Read more inputs from a file, one a line; - is stdin.")  # noqa: E501  # fmt: skip
 @click.option("--config", type=click.Path(), metavar="FILE", help="Configuration file.  [default: isp-ns.yaml here]")
 @click.option("--print-config", is_flag=True, help="Print all settings and where each comes from, and stop.")

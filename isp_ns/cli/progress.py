@@ -3,12 +3,11 @@
 import contextlib
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from isp_ns.batch.report import Record, Report
 from isp_ns.batch.settings import Settings
@@ -34,7 +33,8 @@ class Teller:
         self.quiet, self.verbose = quiet, verbose
         self._stack = contextlib.ExitStack()
         self._log, self._records = (self._opened(path) for path in (log, records))
-        self._bar = _Bar() if bar else None
+        self._wants_bar = bar
+        self._bar: _Bar | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -47,9 +47,9 @@ class Teller:
         self._stack.close()
 
     def begin(self, total: int) -> None:
-        """Start the bar."""
-        if self._bar is not None:
-            self._bar.start(total)
+        """Start a bar, if there is more than one file to wait for."""
+        if self._wants_bar and total > 1:
+            self._bar = _Bar(total)
 
     def settle(self, record: Record) -> None:
         """Tell about a file and move the bar."""
@@ -121,7 +121,7 @@ def _words(record: Record, *, seconds: bool) -> str:
 class _Bar:
     """A progress bar by rich, imported only where there is a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -133,21 +133,17 @@ class _Bar:
             TimeRemainingColumn(),
             TextColumn("{task.fields[failed]}"),
             console=Console(stderr=True),
+            refresh_per_second=4,
         )
-        self._task: Any = None
-        self._stop: Callable[[], None] = self._progress.stop
-
-    def start(self, total: int) -> None:
         self._task = self._progress.add_task("", total=total, failed="")
         self._progress.start()
 
     def advance(self, failed: bool) -> None:
-        if self._task is not None:
-            self._failed += failed
-            self._progress.update(self._task, advance=1, failed=f"{self._failed} failed" if self._failed else "")
+        self._failed += failed
+        self._progress.update(self._task, advance=1, failed=f"{self._failed} failed" if self._failed else "")
 
     def print(self, text: str) -> None:
         self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
-        self._stop()
+        self._progress.stop()

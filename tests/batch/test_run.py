@@ -94,7 +94,7 @@ def test_a_fault_of_a_stage_is_one_files_record_with_the_place(tmp_path):
     assert report.records[0].status == "failed"
     assert "KeyError" in report.records[0].reason
     assert "node slow" in report.records[0].reason
-    assert "Traceback" in ear.details[0]
+    assert "Traceback" in ear.details[-1]
     assert photos(tmp_path / "out") == []
 
 

@@ -1,5 +1,6 @@
 """`isp-ns process`: exit codes, what it prints where, and interruption in real processes."""
 
+import contextlib
 import json
 import os
 import signal
@@ -137,16 +138,19 @@ def test_tracebacks_of_faulty_stages_only_when_asked_for(tmp_path):
     plain = run(tmp_path / "a.dng", "-o", tmp_path / "out", "-p", broken)
     assert (plain.exit_code, "Traceback" in plain.output, "node slow" in plain.stderr) == (1, False, True)
     assert "Traceback" in run(tmp_path / "a.dng", "-o", tmp_path / "out", "-p", broken, "-vv").stderr
+    closely = run(tmp_path / "a.dng", "-o", tmp_path / "out", "-p", "fast", "-vv").stderr
+    assert "demosaic.malvar" in closely
+    assert "compute" in closely
 
 
-def started(tmp_path: Path, *arguments: object) -> subprocess.Popen[str]:
+def started(tmp_path: Path, *arguments: object, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """A real `isp-ns process` over a pipeline that takes 0.3 s a photo."""
     (tmp_path / "slow.yaml").write_text(batch_files.SLOW_YAML)
     program = "import sys, batch_files\nfrom isp_ns.cli.main import cli\ncli(sys.argv[1:])"
     command = [sys.executable, "-c", program, "process", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
     command += ["-p", str(tmp_path / "slow.yaml"), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env=environment, stderr=stderr, text=True)
 
 
 def wait_for_photo(folder: Path, process: "subprocess.Popen[str]") -> None:
@@ -154,6 +158,25 @@ def wait_for_photo(folder: Path, process: "subprocess.Popen[str]") -> None:
         if any(folder.glob("*.jpg")) or process.poll() is not None:
             return
         time.sleep(0.05)
+
+
+def test_a_terminal_gets_a_bar_and_the_failures(eight):
+    (eight / "in" / "8.dng").write_bytes(b"rubbish")
+    controller, terminal = os.openpty()
+    process = started(eight, "--set", "slow.seconds=0.0", stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while part := os.read(controller, 4096):
+            shown += part
+    os.close(controller)
+    assert process.wait(60) == 1
+    text = shown.decode()
+    assert "developing" in text
+    assert "9/9" in text
+    assert "8.dng" in text
+    assert "done  " not in text
+    assert "8 done, 1 failed" in text
 
 
 @pytest.fixture

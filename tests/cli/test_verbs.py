@@ -44,6 +44,17 @@ def test_decoding_begins_before_torch_is_there(tmp_path):
     assert (done.returncode, done.stdout.strip()) == (0, "TORCH False"), done.stderr
 
 
+@pytest.mark.parametrize(("arguments", "code"), [(["stages", "--json"], 0), (["stages", "no.such"], 2), (["x"], 2)])
+def test_the_console_script_says_everything_before_it_leaves(arguments, code):
+    program = "import sys; sys.argv[0] = 'isp-ns'; from isp_ns.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    if code == 0:
+        assert any(entry["name"] == "raw.gains" for entry in json.loads(done.stdout))
+    else:
+        assert done.stderr.startswith(("Error: ", "Usage: "))
+
+
 def test_every_verb_has_help_with_an_example():
     for verb in VERBS:
         result = run(verb, "--help")
