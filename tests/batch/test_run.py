@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 import threading
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import isp_ns
 from isp_ns.batch.memory import Budget, available_bytes, declared_pixels
 from isp_ns.core.document import graph_from_yaml
 from isp_ns.core.errors import GraphError, OutputError, SettingsError
+from isp_ns.io.exiftool import exiftool_path
 
 QUICK = graph_from_yaml(batch_files.SLOW_YAML).replace("slow", seconds=0.0)
 
@@ -259,3 +261,17 @@ def test_x_trans_is_for_the_renderer_and_refused_by_a_pipeline(tmp_path, shared_
     assert (report.records[0].status, report.records[0].pipeline) == ("done", "libraw")
     report = isp_ns.process(source, tmp_path / "out2", QUICK)
     assert report.records[0].status == "unsupported"
+
+
+@pytest.mark.skipif(exiftool_path() is None, reason="exiftool is not installed")
+def test_what_exiftool_knows_of_the_shot_is_carried_over(tmp_path, exiftool):
+    source = dng(tmp_path / "a.dng")
+    subprocess.run(["exiftool", "-q", "-XMP-xmp:Rating=4", "-Artist=Somebody", str(source)], check=True)
+    report = isp_ns.process(source, tmp_path / "out", QUICK)
+    said = subprocess.run(
+        ["exiftool", "-s3", "-XMP-xmp:Rating", "-Artist", "-ISO", "-Orientation#", report.records[0].outputs[0]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["4", "Somebody", "800", "1"]
