@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-
 # Tensors of tests are small: a second thread inside an operation costs more than it gives, above all on a busy machine.
 torch.set_num_threads(1)
 
