@@ -149,13 +149,16 @@ def test_a_dng_holds_camera_rgb_without_white_balance(tmp_path):
 def test_a_matrix_and_a_profile_by_hand(tmp_path):
     dng(tmp_path / "a.dng")
     results = []
-    for options in ({}, {"matrix": "none"}, {"matrix": "1,0,0,0,1,0,0,0,1"}, {"profile": "gopro-hero6-black"}):
+    own = {"matrix": f"dcp:{tmp_path / 'a.dng'}"}
+    by_hand = {"matrix": "1,0,0,0,1,0,0,0,1"}
+    for options in ({}, {"matrix": "none"}, by_hand, {"profile": "gopro-hero6-black"}, own):
         how = {"format": "png", "on_exists": "overwrite", **options}
         report = isp_ns.process(tmp_path / "a.dng", tmp_path / "out", QUICK, **how)
         assert report.records[0].status == "done", report.records[0].reason
         with Image.open(tmp_path / "out" / "a.png") as photo:
             results.append(np.asarray(photo).astype(int))
-    plain, none, identity, profile = results
+    plain, none, identity, profile, own_matrices = results
+    assert np.array_equal(plain, own_matrices)
     assert np.abs(none - identity).max() <= 1
     assert np.abs(plain - identity).max() > 5
     assert np.abs(plain - profile).max() > 5
