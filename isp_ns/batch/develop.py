@@ -3,7 +3,6 @@
 import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,8 +90,7 @@ class Developer:
         built = self._built(draft, loaded.kind)
         frame = loaded.frame()
         frame = frame.with_data(frame.data, meta=adjusted(frame.meta, draft.settings))
-        with one_thread():
-            frame = with_estimates(frame)
+        frame = with_estimates(frame)
         inputs: dict[str, Any] = {built.input: frame}
         nodes = {name: linear_tap(built.graph) if draft.formats[name].name == "dng" else name for name in wanted}
         run = built.graph.run(want=nodes.values(), tile_px=self.tile_px, workers=self.workers, **inputs)
@@ -145,19 +143,6 @@ def _only_image(draft: Draft, outputs: Iterable[str]) -> None:
     others = [name for name in outputs if name != "image"]
     if others:
         raise UnsupportedSensorError(f"the renderer makes no {', '.join(others)}, only the image")
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Small tensors on one thread: threads that wait for each other cost most when decoder and writer are at work."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def unbalanced(frame: "Frame") -> "Frame":

@@ -78,7 +78,7 @@ def run_graph(
     _check_inputs(graph, inputs)
     keep_tile_memory()
     started = time.perf_counter()
-    runner = _Runner(graph, inputs, tile_px, workers or len(os.sched_getaffinity(0)))
+    runner = _Runner(graph, inputs, tile_px, workers or processors())
     with torch.no_grad():
         results = runner.results(list(dict.fromkeys(nodes.values())))
     runner.trace.wall_milliseconds = 1e3 * (time.perf_counter() - started)
@@ -237,6 +237,12 @@ class _PassRun:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _node_of(graph: Graph, name: str) -> str:

@@ -35,9 +35,15 @@ def with_estimates(frame: Frame) -> Frame:
     meta = frame.meta
     if meta.cfa is None or frame.data.shape[0] != 1:
         return frame
-    if meta.as_shot_neutral is None and meta.as_shot_white_xy is None:
-        frame = _with_grey_world(frame)
-    return _with_noise(frame) if meta.noise is None else frame
+    threads = torch.get_num_threads()
+    # The windows are small: a second thread inside an operation costs more than it gives.
+    torch.set_num_threads(1)
+    try:
+        if meta.as_shot_neutral is None and meta.as_shot_white_xy is None:
+            frame = _with_grey_world(frame)
+        return _with_noise(frame) if meta.noise is None else frame
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _with_grey_world(frame: Frame) -> Frame:
@@ -45,7 +51,7 @@ def _with_grey_world(frame: Frame) -> Frame:
     for pattern, mosaic in _windows(frame):
         stats += grey_stats(cells(mosaic, pattern))
     red, green, blue = (1.0 / grey_gains(stats)).tolist()
-    _log.warning("the file has no white balance: using grey world (override with --wb)")
+    _log.info("the file has no white balance: using grey world")
     return frame.with_meta("default", as_shot_neutral=(red, green, blue))
 
 

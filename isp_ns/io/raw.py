@@ -1,5 +1,6 @@
 """Raw files in: `read_raw` for counts, `inspect_raw` for metadata, `render_libraw` for LibRaw's own picture."""
 
+import logging
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from isp_ns.io.decode import DecodePool
 
 __all__ = ["inspect_raw", "read_raw", "render_libraw"]
+
+_log = logging.getLogger(__name__)
 
 PathArg = Union[str, "PathLike[str]"]
 
@@ -51,7 +54,10 @@ def read_raw(
     """
     layout = RawLayout.parse(raw) if isinstance(raw, str) else raw
     options = DecodeOptions(raw=layout, max_pixels=max_pixels)
-    frame = to_frame(_decode(Path(path), options, pool))
+    decoded = _decode(Path(path), options, pool)
+    for note in decoded.notes:
+        _log.warning("%s: %s", decoded.path.name, note)
+    frame = to_frame(decoded)
     if profile is not None:
         loaded = profile if isinstance(profile, Profile) else load_profile(profile)
         frame = Frame(frame.data, merge_profile(frame.meta, loaded))
