@@ -1,5 +1,6 @@
 """How many multiply-accumulates per second convolutions reach on this machine, and what neural stages cost."""
 
+import functools
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,9 @@ __all__ = ["convolution_peak", "measure_peaks", "neural_macs"]
 
 SHAPES = ((1, 32, 128, 128), (1, 64, 128, 128), (1, 128, 64, 64), (1, 256, 64, 64))
 """Inputs tried, from the width of the light networks to one where the arithmetic alone should count."""
+
+PARTS = ("encode", "encode_rgb", "denoise", "decode")
+"""Neural stages whose convolutions are counted, without their family."""
 
 _LEAST_S = 0.01
 _WINDOWS = 5
@@ -60,13 +64,13 @@ def neural_macs(graph: Graph) -> Mapping[str, float]:
     Raises:
         ValueError: if their weights are absent or altered.
     """
-    encoders = [here for here in graph.nodes.values() if here.stage == "neural.encode"]
-    if not encoders:
-        return {}
-    space, _ = load_space(str(encoders[0].values["weights"]))
-    by_part = raw_path_macs(space)
-    parts = {name: here.stage.removeprefix("neural.") for name, here in graph.nodes.items()}
-    return {name: by_part[part] for name, part in parts.items() if part in ("encode", "denoise", "decode")}
+    counted = functools.cache(lambda weights: raw_path_macs(load_space(weights)[0]))
+    macs = {}
+    for name, here in graph.nodes.items():
+        family, _, part = here.stage.partition(".")
+        if family == "neural" and part in PARTS:
+            macs[name] = counted(str(here.values["weights"]))[part]
+    return macs
 
 
 def _rates(

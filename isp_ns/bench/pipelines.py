@@ -13,7 +13,7 @@ from isp_ns.bench.peak import neural_macs
 from isp_ns.bench.rows import NodeShare, PeakRow, PipelineRow
 from isp_ns.bench.stages import other_share
 from isp_ns.bench.statistic import spread
-from isp_ns.core.errors import IspError
+from isp_ns.core.errors import IspError, ModelError
 from isp_ns.core.frame import Frame
 from isp_ns.core.graph import Graph
 from isp_ns.core.trace import Trace
@@ -29,9 +29,17 @@ WARM_UPS = 1
 
 
 def usual_pipelines() -> tuple[str, ...]:
-    """Those of the usual pipelines that ship with this installation."""
+    """Those of the usual pipelines that ship with this installation, and whose weights do."""
     shipped = content.names("pipelines")
-    return tuple(name for name in USUAL if name in shipped)
+    return tuple(name for name in USUAL if name in shipped and _has_weights(name))
+
+
+def _has_weights(name: str) -> bool:
+    try:
+        load_pipeline(name)
+    except ModelError:
+        return False
+    return True
 
 
 def measure_pipelines(
@@ -53,17 +61,21 @@ def measure_pipelines(
         peaks: what convolutions reach at best, for the neural nodes.
         tell: is told what goes on.
 
+    Returns:
+        A row for each; "skipped" of one that takes no Bayer mosaic, "failed" of one that cannot run.
+
     Raises:
         FileNotFoundError: if there is no such pipeline.
-        GraphError: if it cannot run.
     """
-    graphs = {name: load_pipeline(name) for name in names}
     frame = read_raw(photo)
     frame = frame.with_data(frame.data.to(device))
     rows = []
-    for name, graph in graphs.items():
+    for name in names:
         tell(f"{name}, {frame.data.numel() / 1e6:.1f} megapixels")
-        rows.append(_measure(name, graph, frame, runs, device, peaks))
+        try:
+            rows.append(_measure(name, load_pipeline(name), frame, runs, device, peaks))
+        except (IspError, ValueError) as error:
+            rows.append(PipelineRow(name=name, status="failed", reason=str(error)))
     return rows
 
 
@@ -104,13 +116,9 @@ def _measure(name: str, graph: Graph, frame: Frame, runs: int, device: str, peak
     if list(graph.inputs.values()) != ["sensor"]:
         return PipelineRow(name=name, status="skipped", reason="it takes no Bayer mosaic")
     source = next(iter(graph.inputs))
-    peak_is_known = _reset_peak()
-    try:
-        macs = neural_macs(graph)
-        with other_share() as others:
-            found = [_timed(graph, source, frame, device) for _ in range(WARM_UPS + runs)][WARM_UPS:]
-    except (IspError, ValueError) as error:
-        return PipelineRow(name=name, status="failed", reason=str(error))
+    peak_is_known, macs = _reset_peak(), neural_macs(graph)
+    with other_share() as others:
+        found = [_timed(graph, source, frame, device) for _ in range(WARM_UPS + runs)][WARM_UPS:]
     pixels = frame.data.numel()
     return PipelineRow(
         name=name,

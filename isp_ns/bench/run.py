@@ -70,7 +70,6 @@ def bench(options: Options | None = None, *, tell: Callable[[str], None] = lambd
     Raises:
         SettingsError: if a stage, rival or device is asked for that is not there.
         FileNotFoundError: if a pipeline is.
-        GraphError: if a pipeline cannot run.
         OutputError: if the work folder cannot be written to.
     """
     options = options or Options()

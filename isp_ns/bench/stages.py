@@ -76,8 +76,8 @@ def _measure(spec: StageSpec, samples: Samples, size: tuple[int, int], runs: int
     if needed:
         return StageRow(name=spec.name, status="skipped", reason=f"needs the parameter {needed[0]}")
     kinds = {name: port.kinds[0] for name, port in spec.inputs}
-    graph = Graph(kinds, {"it": node(spec.name, *kinds)}, {"it": "it"})
     try:
+        graph = Graph(kinds, {"it": node(spec.name, *kinds)}, {"it": "it"})
         inputs: dict[str, Any] = {name: samples.of(port, spec.name) for name, port in spec.inputs}
         with other_share() as others:
             found = [_timed(graph, inputs) for _ in range(WARM_UPS + runs)][WARM_UPS:]

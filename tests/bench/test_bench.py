@@ -1,5 +1,6 @@
 import json
 import stat
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from isp_ns.bench.files import digest, photo_size, speed_file
 from isp_ns.bench.inputs import Samples
 from isp_ns.bench.peak import convolution_peak, neural_macs
-from isp_ns.bench.pipelines import node_shares
+from isp_ns.bench.pipelines import measure_pipelines, node_shares
 from isp_ns.bench.run import Options, bench
 from isp_ns.bench.schema import check
 from isp_ns.bench.stages import measure_stages
@@ -18,6 +19,8 @@ from isp_ns.core.errors import SettingsError
 from isp_ns.core.graph import Graph, node
 from isp_ns.core.registry import all_specs
 from isp_ns.core.trace import Trace
+from isp_ns.nets.counters import raw_path_macs
+from isp_ns.nets.space import build_space
 
 DCRAW = """#!/bin/sh
 shift 2
@@ -99,6 +102,25 @@ def test_shares_of_nodes_and_of_the_peak():
     # 10 kMAC for each of 60 000 pixels in 30 ms are 20 milliards a second, a quarter of 80.
     assert net.gmac_per_s == pytest.approx(20.0)
     assert net.share_of_peak == {"float32": pytest.approx(0.25)}
+
+
+def test_neural_nodes_have_the_multiply_accumulates_of_their_networks(monkeypatch):
+    space = build_space("ns-lite")
+    monkeypatch.setattr("isp_ns.bench.peak.load_space", lambda name: ({"ns-lite": space}[name], None))
+    parts = {"features": "neural.encode", "clean": "neural.denoise", "rgb": "neural.decode", "tone": "tone.filmic"}
+    nodes = {name: SimpleNamespace(stage=stage, values={"weights": "ns-lite"}) for name, stage in parts.items()}
+    macs = neural_macs(SimpleNamespace(nodes=nodes))
+    assert set(macs) == {"features", "clean", "rgb"}
+    assert sum(macs.values()) == pytest.approx(raw_path_macs(space)["raw_path"])
+
+
+def test_a_pipeline_that_cannot_run_is_named_and_the_others_are_measured(tmp_path):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("schema: 1\ninputs: {raw: sensor}\nnodes: {it: {stage: tone.filmic}}\noutputs: {image: it}\n")
+    photo = speed_file(tmp_path, (64, 96), 0)
+    rows = measure_pipelines([str(broken), "fast"], photo, runs=1, device="cpu", peaks=[], tell=quiet)
+    assert [row.status for row in rows] == ["failed", "done"]
+    assert "takes linear_rgb" in rows[0].reason
 
 
 def test_a_classical_pipeline_has_no_multiply_accumulates_to_count():
