@@ -13,7 +13,7 @@ from torch import Tensor
 
 from isp_ns.compare.areas import cut
 from isp_ns.compare.edges import edge_response, find_edges
-from isp_ns.compare.flat import BLOCK_PX, Flatness, flat_blocks
+from isp_ns.compare.flat import BLOCK_PX, Flatness, flat_blocks, without_plane
 from isp_ns.core.meta import Box
 from isp_ns.ops.colour import luminance
 from isp_ns.ops.transfer import decode
@@ -75,7 +75,7 @@ def flat_noise(image: Tensor, guide: Tensor, boxes: Sequence[Box]) -> tuple[floa
         blocks = flat_blocks(cut(guide, box), Flatness.OF_NOISY)
         if not len(blocks):
             continue
-        rgb = _without_plane(blocks.of(cut(image, box)).double())
+        rgb = without_plane(blocks.of(cut(image, box)).double())
         y = (rgb * torch.tensor(LUMA, dtype=torch.float64)[:, None, None]).sum(0)
         differences = torch.stack([(rgb[2] - y) / 1.8556, (rgb[0] - y) / 1.5748])
         luma.append(y.square().mean(-1))
@@ -86,17 +86,6 @@ def flat_noise(image: Tensor, guide: Tensor, boxes: Sequence[Box]) -> tuple[floa
     unbiased = BLOCK_PX**2 / (BLOCK_PX**2 - 3)
     first, second = (255 * math.sqrt(float(torch.cat(each).mean()) * unbiased) for each in (luma, chroma))
     return first, second
-
-
-def _without_plane(blocks: Tensor) -> Tensor:
-    """(C, N, pixels) less the least-squares plane of each block."""
-    place = torch.arange(BLOCK_PX, dtype=blocks.dtype) - (BLOCK_PX - 1) / 2
-    down, across = place.repeat_interleave(BLOCK_PX), place.repeat(BLOCK_PX)
-    result = blocks - blocks.mean(-1, keepdim=True)
-    for direction in (down, across):
-        slope = (blocks * direction).sum(-1, keepdim=True) / direction.square().sum()
-        result = result - slope * direction
-    return result
 
 
 def _luminance(image: Tensor) -> Tensor:

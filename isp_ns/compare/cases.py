@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isp_ns.core.errors import SettingsError
-from isp_ns.data.simulate import Shooting
+from isp_ns.core.errors import DecodeError, MetadataError, SettingsError
+from isp_ns.data.simulate import Shooting, camera_meta
 from isp_ns.data.synth import synthesise
 from isp_ns.io.formats import IMAGE_EXTENSIONS, is_raw_name
 
@@ -32,6 +32,17 @@ class Simulation:
     isos: tuple[float, ...]
     exposure_ev: float = 0.0
     seed: int = 0
+
+    def check(self) -> None:
+        """See that there is such a camera.
+
+        Raises:
+            SettingsError: if there is none, or its profile is wrong.
+        """
+        try:
+            camera_meta(self.camera, iso=self.isos[0])
+        except (FileNotFoundError, MetadataError, ValueError) as error:
+            raise SettingsError(f"--simulate {self.camera}: {error}") from None
 
     @classmethod
     def parse(cls, text: str) -> "Simulation":
@@ -92,8 +103,8 @@ class Case:
                 seed=self.simulation.seed + self.number,
                 shooting=Shooting(exposure_ev=self.simulation.exposure_ev),
             )
-        except (ValueError, FileNotFoundError) as error:
-            raise SettingsError(f"--simulate {self.simulation.camera}: {error}") from None
+        except ValueError as error:
+            raise DecodeError(f"{self.source.name}: cannot be photographed ({error})") from error
         return target
 
 

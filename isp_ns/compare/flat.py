@@ -8,7 +8,7 @@ from torch import Tensor
 
 from isp_ns.ops.filters import gaussian_blur
 
-__all__ = ["BLOCK_PX", "Blocks", "Flatness", "flat_blocks"]
+__all__ = ["BLOCK_PX", "Blocks", "Flatness", "flat_blocks", "without_plane"]
 
 BLOCK_PX = 16
 SHARE = 0.05
@@ -62,10 +62,27 @@ def flat_blocks(image: Tensor, flatness: Flatness, levels: tuple[float, float] =
     level = blocks.mean((0, -1))
     in_range = ((blocks > USABLE[0]) & (blocks < USABLE[1])).all(-1).all(0)
     in_range &= (level >= levels[0]) & (level < levels[1])
-    unrest = blocks.var(-1).sum(0)
+    unrest = without_plane(blocks).square().mean(-1).sum(0)
     candidates = in_range.nonzero()[:, 0]
     count = min(max(LEAST_BLOCKS, round(SHARE * len(candidates))), len(candidates))
     return Blocks(candidates[unrest[candidates].argsort()[:count]].sort().values)
+
+
+def without_plane(blocks: Tensor) -> Tensor:
+    """Blocks less the least-squares plane of each.
+
+    Args:
+        blocks: (C, N, pixels) as `Blocks.of` gives them.
+
+    Source: least squares; rows and columns of a block are orthogonal, so each slope is found by itself.
+    """
+    place = torch.arange(BLOCK_PX, dtype=blocks.dtype) - (BLOCK_PX - 1) / 2
+    down, across = place.repeat_interleave(BLOCK_PX), place.repeat(BLOCK_PX)
+    result = blocks - blocks.mean(-1, keepdim=True)
+    for direction in (down, across):
+        slope = (blocks * direction).sum(-1, keepdim=True) / direction.square().sum()
+        result = result - slope * direction
+    return result
 
 
 def _all_blocks(image: Tensor) -> Tensor:

@@ -154,7 +154,7 @@ class Gallery:
     def _lossless(self, path: Path, image: Tensor) -> str:
         import numpy as np
 
-        return self._put(path, encode_png(interleave(as_planes(image), np.uint8), level=6))
+        return self._put(path, encode_png(interleave(as_planes(image), np.uint8)))
 
     def _put(self, path: Path, content: bytes) -> str:
         path.write_bytes(content)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["MemoryMeter", "children", "peak_memory"]
+__all__ = ["MemoryMeter", "children", "peak_bytes", "peak_memory"]
 
 _PEAK = re.compile(rb"VmHWM:\s+(\d+) kB")
 _RESET_PEAK = "5"
@@ -39,8 +39,8 @@ def peak_memory() -> Iterator[MemoryMeter]:
     for pid in (own, *started):
         _reset(pid)
     yield meter
-    meter.own_bytes = _peak_bytes(own)
-    meter.children_bytes = sum(_peak_bytes(pid) for pid in children(own))
+    meter.own_bytes = peak_bytes(own)
+    meter.children_bytes = sum(peak_bytes(pid) for pid in children(own))
 
 
 def children(pid: int) -> list[int]:
@@ -68,7 +68,11 @@ def _reset(pid: int) -> None:
         Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
 
 
-def _peak_bytes(pid: int) -> int:
+def peak_bytes(pid: int) -> int:
+    """The peak of resident memory of a process since it began to run its program; 0 where that cannot be known.
+
+    Source: proc(5), VmHWM. Unlike ru_maxrss it does not hold what the process that forked it had.
+    """
     if not sys.platform.startswith("linux"):
         return 0
     with contextlib.suppress(OSError):

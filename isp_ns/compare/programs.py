@@ -4,6 +4,7 @@ Each run gets an empty configuration folder and a copy of the file under a plain
 sidecars or file names change what is compared, and nothing is written beside the original.
 """
 
+import itertools
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from isp_ns.compare.memory import children, peak_bytes
 from isp_ns.compare.renderers import Look, Rendering
 from isp_ns.core.errors import DecodeError, SettingsError
 from isp_ns.core.meta import Meta
@@ -22,6 +24,7 @@ from isp_ns.io.read import read_image
 __all__ = ["PROGRAMS", "Program", "ProgramRenderer", "run_program"]
 
 _POLL_S = 0.01
+_TICKS_PER_SCAN = 20
 
 _NEUTRAL_PP3 = """\
 [Exposure]
@@ -184,27 +187,32 @@ def run_program(command: Sequence[str], folder: Path, timeout_s: float, about: s
 
 
 def _wait(process: "subprocess.Popen[bytes]", deadline: float) -> tuple[int | None, int]:
-    """Exit status (None when time was up) and peak memory of a process."""
-    while time.monotonic() < deadline:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, usage.ru_maxrss << 10
-        time.sleep(_POLL_S)
+    """Exit status (None when time was up) and peak memory of a process, its own and that of its children."""
+    own, others = 0, 0
+    for tick in itertools.count():
+        own = max(own, peak_bytes(process.pid))
+        if tick % _TICKS_PER_SCAN == 0:
+            others = max(others, sum(peak_bytes(pid) for pid in children(process.pid)))
+        try:
+            return process.wait(_POLL_S), own + others
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                break
     _end(process)
     return None, 0
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End a process and all that it started."""
-    if process.returncode is None:
+    if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return f" (last words: {lines[-1][:200]})" if lines else ""
+    telling = [line for line in lines if not line.startswith("WARNING")]
+    return f" (last words: {telling[-1][:200]})" if telling else ""
 
 
 def _version(program: Program) -> str:

@@ -20,7 +20,19 @@ from isp_ns.io.decode import DecodePool
 from isp_ns.io.pipelines import load_patch, load_pipeline
 from isp_ns.io.raw import read_raw, render_libraw
 
-__all__ = ["GraphRenderer", "LibrawRenderer", "Look", "NodeCost", "PipelineArg", "Renderer", "Rendering", "neutral"]
+__all__ = [
+    "GraphRenderer",
+    "LibrawRenderer",
+    "Look",
+    "NodeCost",
+    "PipelineArg",
+    "Renderer",
+    "Rendering",
+    "graph_of",
+    "named",
+    "neutral",
+    "unique_names",
+]
 
 Look = Literal["neutral", "own"]
 """Whether tone stages take part: "neutral" leaves them out, "own" renders as the pipeline is."""
@@ -104,8 +116,9 @@ class GraphRenderer:
         graph = graph.only(self._output)
         left_out = [n for n, here in graph.nodes.items() if here.stage.startswith(TONE_FAMILY)]
         self._graph = _wide(neutral(graph) if look == "neutral" else graph)
-        without = f"without {', '.join(left_out)}, " if left_out and look == "neutral" else ""
-        self.settings = f"isp_ns pipeline, {without}white balance of its own graph, 16 bit, sRGB curve"
+        stages = ", ".join(self._graph.nodes[n].stage for n in self._graph.order())
+        without = f"; left out: {', '.join(left_out)}" if left_out and look == "neutral" else ""
+        self.settings = f"isp_ns pipeline, 16 bit; stages: {stages}{without}"
 
     def check(self) -> None:
         """A graph that is built can run."""

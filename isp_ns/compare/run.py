@@ -1,9 +1,8 @@
 """Running a comparison: every photograph through every pipeline, aligned, measured and shown."""
 
 import contextlib
-import platform
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +10,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-import isp_ns
-from isp_ns.compare import chart
 from isp_ns.compare.align import Offset, common_boxes, display_srgb, exposure_gain, find_offset, with_gain
-from isp_ns.compare.areas import cut, measured_boxes, stated
+from isp_ns.compare.areas import cut, measured_boxes
 from isp_ns.compare.blind import without_truth
 from isp_ns.compare.cases import Case
+from isp_ns.compare.colorchecker import chart_differences
 from isp_ns.compare.gallery import Gallery
 from isp_ns.compare.renderers import Look, Renderer, Rendering
 from isp_ns.compare.results import Row, Status
@@ -25,7 +23,7 @@ from isp_ns.core.errors import IspError, UnsupportedSensorError
 from isp_ns.io.raw import inspect_raw
 from isp_ns.io.read import read_image
 
-__all__ = ["Align", "Options", "protocol", "run_cases"]
+__all__ = ["Align", "Options", "run_cases"]
 
 Align = Literal["exposure", "none"]
 
@@ -73,15 +71,17 @@ def run_cases(
     Returns:
         A row for each photograph and pipeline.
 
-    Raises:
-        SettingsError: if a photograph cannot be simulated as asked.
     """
     rows: list[Row] = []
     warm: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="isp_ns-") as name:
         folder = Path(name)
         for case in cases:
-            raw = case.raw_file(folder)
+            try:
+                raw = case.raw_file(folder)
+            except IspError as error:
+                rows += [_unphotographed(case, renderer, error, options) for renderer in renderers]
+                continue
             blank = _blank_row(case, raw)
             developed: list[_Developed] = []
             for number, renderer in enumerate(renderers):
@@ -97,6 +97,13 @@ def run_cases(
                 raw.unlink(missing_ok=True)
     order = {renderer.name: place for place, renderer in enumerate(renderers)}
     return tuple(sorted(rows, key=lambda row: (row.case, order[row.pipeline])))
+
+
+def _unphotographed(case: Case, renderer: Renderer, error: IspError, options: Options) -> Row:
+    """The row of a photograph that could not be simulated."""
+    row = _failed(Row(case=case.number, scene=case.scene, pipeline=renderer.name, iso=case.iso), error)
+    options.tell(_told(row))
+    return row
 
 
 def _blank_row(case: Case, raw: Path) -> Row:
@@ -217,66 +224,10 @@ def _measured(images: dict[str, Tensor], truth: Tensor | None, options: Options)
     if truth is None:
         for name, values in without_truth(images, boxes).items():
             found[name].update(values)
-        for name, delta in chart.chart_differences(images).items():
+        for name, delta in chart_differences(images).items():
             found[name]["chart_delta_e_2000"] = delta
     return found
 
 
 def _title(case: Case, row: Row) -> str:
     return case.scene + (f" · ISO {row.iso:g}" if row.iso else "")
-
-
-def protocol(
-    cases: Iterable[Case], renderers: Iterable[Renderer], options: Options, repeated: bool = True
-) -> Mapping[str, Any]:
-    """How everything was measured, in words and numbers, for the page and the JSON."""
-    listed = list(cases)
-    simulation = next((case.simulation for case in listed if case.simulation is not None), None)
-    has_truth = any(case.truth is not None for case in listed)
-    look = {
-        "neutral": "neutral: tone stages are left out, external programs run with neutral settings",
-        "own": "each pipeline's own; differences of taste count as errors",
-    }
-    aligned = {
-        "exposure": (
-            "one gain per picture in linear light, the weighted median of the ratios of 8×8 block means to the "
-            f"{'truth' if has_truth else 'first pipeline'}; told in EV beside each number"
-        ),
-        "none": "none: pictures are measured as rendered",
-    }
-    return {
-        "task": "compare",
-        "truth": _truth_words(simulation, has_truth),
-        "domain": "sRGB-encoded, 16-bit renderings, not rounded further",
-        "range": [0, 1],
-        "clip": "0..1",
-        "crop": stated(options.crop_px),
-        "white_balance": "as shot, by each pipeline's own reading of the file",
-        "look": look[options.look],
-        "exposure": aligned[options.align],
-        "geometry": "upright; whole-pixel offset by phase correlation; all cut to the common part, nothing resampled",
-        "ssim": "Gaussian window, sigma 1.5, no sample covariance; MS-SSIM with the five weights of Wang 2003",
-        "perceptual_metric": "none: no learned metric ships its weights in its package",
-        "chart": "ColorChecker by colour-checker-detection, where there is no truth"
-        if chart.is_available()
-        else chart.MISSING,
-        "time": (
-            "wall clock of decoding and rendering without writing a file, one file at a time; external programs: the "
-            "whole process; the first file is rendered twice and the second time counts"
-        ),
-        "memory": "peak resident memory: of this process and its decoder, of LibRaw's process, of the program",
-        "pipelines": {renderer.name: renderer.settings for renderer in renderers},
-        "photographs": len(listed),
-        "isp_ns": isp_ns.__version__,
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-    }
-
-
-def _truth_words(simulation: Any, has_truth: bool) -> str:
-    if simulation is not None:
-        wrong = f", exposed {simulation.exposure_ev:+g} EV wrong" if simulation.exposure_ev else ""
-        return (
-            f"the picture itself; photographed by the simulated camera {simulation.camera} at ISO "
-            f"{', '.join(f'{iso:g}' for iso in simulation.isos)}{wrong}, seed {simulation.seed} + place in the list"
-        )
-    return "a picture of the same stem" if has_truth else "none"

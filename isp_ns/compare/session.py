@@ -8,6 +8,7 @@ from isp_ns.compare.cases import Simulation, plan_cases
 from isp_ns.compare.gallery import DISAGREEMENT, TRUTH, Gallery, prepare_folder
 from isp_ns.compare.page import write_page
 from isp_ns.compare.programs import PROGRAMS, ProgramRenderer
+from isp_ns.compare.protocol import protocol
 from isp_ns.compare.renderers import (
     GraphRenderer,
     LibrawRenderer,
@@ -19,7 +20,7 @@ from isp_ns.compare.renderers import (
     unique_names,
 )
 from isp_ns.compare.results import Comparison
-from isp_ns.compare.run import Align, Options, protocol, run_cases
+from isp_ns.compare.run import Align, Options, run_cases
 from isp_ns.compare.verdict import judge
 from isp_ns.core.errors import SettingsError
 from isp_ns.core.graph import Graph
@@ -52,6 +53,8 @@ class Session:
         """Compare; see `isp_ns.compare.compare`."""
         self._check()
         simulation = Simulation.parse(self.simulate) if isinstance(self.simulate, str) else self.simulate
+        if simulation is not None:
+            simulation.check()
         cases = plan_cases(inputs, truth=self.truth, simulate=simulation, recursive=self.recursive)
         with DecodePool(1, timeout_s=self.timeout_s) as pool:
             renderers = self._renderers(pool)

@@ -145,7 +145,9 @@ def _cost(best: str, others: Sequence[str], means: dict[str, Summary]) -> Head:
 
 def _without_truth(means: dict[str, Summary], count: int) -> tuple[Head, ...]:
     note = f"Over {_count(count, 'photograph')}, without a truth: no measure can tell which picture is right."
-    sharp = _extreme("Which is sharpest?", means, "mtf50", 1, "cycles per pixel at half response", ".3f")
+    sharp = _extreme(
+        "Which is sharpest?", means, "mtf50", 1, "cycles per pixel at half response; sharpening counts", ".3f"
+    )
     clean = _extreme("Which is cleanest?", means, "noise_luma_255", -1, "of 255 noise in flat places", ".2f")
     names = sorted(means, key=lambda name: means[name].means["total_ms"] or math.inf)
     cost = _cost(names[0], names[1:], means)

@@ -85,6 +85,7 @@
     stage.className = `stage ${state.mode}`;
     divider.hidden = state.mode !== "slider";
     $("sides").hidden = state.mode !== "slider";
+    $("facts").hidden = state.mode !== "slider";
     $("legend").hidden = state.mode !== "map";
     panels.replaceChildren(...shown.map(panel));
     const columns = state.mode === "slider" ? 1 : bestColumns(shown.length);
@@ -184,7 +185,7 @@
     $("right").value = state.right;
     const numbers = scene().numbers;
     const lines = [...new Set([state.left, state.right])].filter((name) => numbers[name]).map((name) => `${name}: ${numbers[name]}`);
-    $("facts").textContent = lines.join("   |   ");
+    $("facts").textContent = lines.join("\n");
   }
 
   function setScene(index) {

@@ -1,0 +1,122 @@
+"""External programs: found or named, isolated, limited in time; the real ones where they are installed."""
+
+import os
+import shutil
+import stat
+import time
+from pathlib import Path
+
+import pytest
+import skimage.data
+import tifffile
+import torch
+from PIL import Image
+
+from isp_ns.compare.align import display_srgb, exposure_gain, find_offset
+from isp_ns.compare.programs import PROGRAMS, ProgramRenderer, run_program
+from isp_ns.core.errors import DecodeError, SettingsError
+from isp_ns.data.synth import synthesise
+from isp_ns.metrics import mean_delta_e_2000, psnr
+
+
+def install(folder, name, script):
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(program.stat().st_mode | stat.S_IEXEC)
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """A folder that comes first on PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    return folder
+
+
+def test_a_program_that_is_not_there_is_named_with_its_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, program in PROGRAMS.items():
+        with pytest.raises(SettingsError, match=f"{program.command} is not on PATH.*apt-get install {program.package}"):
+            ProgramRenderer(name, program).check()
+
+
+def test_a_program_gets_a_copy_under_a_plain_name_and_an_empty_home(tmp_path, path):
+    picture = tmp_path / "answer.tif"
+    tifffile.imwrite(picture, torch.full((4, 6, 3), 32768, dtype=torch.int32).numpy().astype("uint16"))
+    install(
+        path,
+        "darktable-cli",
+        f'echo "this is fake 1.0"; cp {picture} "$2" 2>/dev/null; echo "$HOME $1" > {tmp_path}/said',
+    )
+    source = tmp_path / "$(touch pwned) -x;<b>.DNG"
+    source.write_bytes(b"raw")
+    renderer = ProgramRenderer("darktable", PROGRAMS["darktable"])
+    renderer.check()
+    rendering = renderer.render(source)
+    home, given = (tmp_path / "said").read_text().split()
+    assert Path(given).name == "input.dng"
+    assert Path(home) == Path(given).parent
+    assert not Path(home).exists()
+    assert renderer.settings.startswith("fake 1.0, ")
+    assert rendering.frame.data.shape == (3, 4, 6)
+    assert rendering.render_ms > 0
+    assert rendering.peak_bytes > 0
+
+
+def test_failures_carry_the_status_and_the_last_words(tmp_path, path):
+    install(path, "rawtherapee-cli", "echo 'cannot read it' >&2; exit 3")
+    source = tmp_path / "a.dng"
+    source.write_bytes(b"raw")
+    renderer = ProgramRenderer("rawtherapee", PROGRAMS["rawtherapee"])
+    with pytest.raises(
+        DecodeError, match=r"a\.dng: rawtherapee-cli ended with status 3 \(last words: cannot read it\)"
+    ):
+        renderer.render(source)
+    install(path, "rawtherapee-cli", "exit 0")
+    with pytest.raises(DecodeError, match="wrote no picture"):
+        renderer.render(source)
+
+
+def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path):
+    started = time.monotonic()
+    script = f"sleep 60 & echo $! > {tmp_path}/child; wait"
+    with pytest.raises(DecodeError, match=r"took longer than 0\.5 s"):
+        run_program(["/bin/sh", "-c", script], tmp_path, 0.5, "a.dng")
+    assert time.monotonic() - started < 10
+    child = (tmp_path / "child").read_text().strip()
+    status = Path(f"/proc/{child}/status")
+    time.sleep(0.1)
+    assert not status.exists() or "zombie" in status.read_text()
+
+
+def test_peak_memory_is_that_of_the_program(tmp_path):
+    big = ["python3", "-c", "x = bytearray(150 << 20); x[::4096] = b'1' * len(x[::4096]); import time; time.sleep(0.1)"]
+    small = ["python3", "-c", "pass"]
+    peaks = [run_program(command, tmp_path, 30, "x")[1] for command in (big, small)]
+    assert 140e6 < peaks[0] - peaks[1] < 200e6
+
+
+@pytest.fixture(scope="module")
+def photographed(tmp_path_factory):
+    """A photograph by a simulated camera as DNG, and the picture it was made from."""
+    folder = tmp_path_factory.mktemp("programs")
+    picture = skimage.data.astronaut()[20:260, 120:440]
+    Image.fromarray(picture).save(folder / "a.png")
+    synthesise(folder / "a.png", folder / "a.dng", camera="gopro-hero6-black", iso=100)
+    return folder / "a.dng", torch.from_numpy(picture / 255.0).permute(2, 0, 1).float()
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+def test_real_programs_render_neutrally_and_can_be_aligned(name, photographed):
+    program = PROGRAMS[name]
+    if shutil.which(program.command) is None:
+        pytest.skip(f"{program.command} is not installed")
+    path, truth = photographed
+    image = display_srgb(ProgramRenderer(name, program).render(path).frame)
+    offset = find_offset(image, truth)
+    assert offset.correlation > 0.95
+    part = truth[:, offset.y : offset.y + image.shape[1], offset.x : offset.x + image.shape[2]]
+    assert abs(exposure_gain(image, part) - 1) < 0.05
+    assert psnr(image, part, crop=8) > 24
+    assert mean_delta_e_2000(image, part, crop=8) < 5
