@@ -6,6 +6,7 @@ as it is.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from isp_ns.ops.denoise import NEGLIGIBLE_SIGMA, denoise_rgb_with, is_negligible
@@ -14,6 +15,9 @@ from isp_ns.ops.noise import NoisePairs
 
 __all__ = ["chroma_halo", "smooth_chroma"]
 
+_HALVED_NOISE = 0.5
+"""Variance of unit noise after the mean of 2×2 pixels; 1/4 if it were white, more behind a demosaicker."""
+
 
 def chroma_halo(radius_px: int = 6) -> int:
     """Pixels around a tile that `smooth_chroma` depends on.
@@ -21,9 +25,9 @@ def chroma_halo(radius_px: int = 6) -> int:
     Args:
         radius_px: as there.
 
-    Source: none; two box means, one after the other.
+    Source: none; two box means, one after the other, and the cells of half size.
     """
-    return 2 * radius_px
+    return 2 * radius_px + 4
 
 
 def smooth_chroma(
@@ -36,6 +40,8 @@ def smooth_chroma(
 ) -> Tensor:
     """Smooth the colour of an RGB image and not its luma, driven by the noise model; halo `chroma_halo(radius_px)`.
 
+    Tiles begin at even rows and columns of the whole.
+
     Args:
         image: (3, H, W) linear, black 0, unclipped below black.
         noise: (scale, offset) pairs of its channels, gains included.
@@ -47,7 +53,8 @@ def smooth_chroma(
     Returns:
         (3, H, W).
 
-    Source: guided filter of He, Sun and Tang, ECCV 2010, its residual shrunk by the local Wiener filter of Lee 1980,
+    Source: guided filter of He, Sun and Tang, ECCV 2010, at half size as in He and Sun 2015 (arXiv 1505.00996), its
+    residual shrunk by the local Wiener filter of Lee 1980,
     IEEE TPAMI 2(2).
     """
     if is_negligible(noise, negligible_sigma):
@@ -61,14 +68,35 @@ def smooth_chroma(
 
 
 def _follow_luma(luma: Tensor, chroma: Tensor, radius_px: int, strength: float) -> Tensor:
-    """Local lines of luma through chroma of unit noise, plus the share of the rest that is not noise."""
-    mean_luma, mean_chroma = box_mean(luma, radius_px), box_mean(chroma, radius_px)
-    variance = box_mean(luma * luma, radius_px).addcmul_(mean_luma, mean_luma, value=-1).clamp_(min=0)
-    covariance = box_mean(luma * chroma, radius_px).addcmul_(mean_luma, mean_chroma, value=-1)
-    unexplained = box_mean(chroma * chroma, radius_px).addcmul_(mean_chroma, mean_chroma, value=-1)
-    slope = covariance / variance.add_(1.0)
+    """Local lines of luma through chroma of unit noise, plus the share of the rest that is not noise.
+
+    Lines and shares vary slowly: they are found at half size and applied at full size.
+    """
+    height, width = luma.shape[-2:]
+    lines = _lines(*_halved(torch.cat([luma, chroma])).split([1, 2]), max(1, radius_px // 2), strength)
+    full = F.interpolate(lines[None], scale_factor=2, mode="bilinear", align_corners=False)[0, :, :height, :width]
+    base, slope, share = full.split(2)
+    line = torch.addcmul(base, slope, luma)
+    return line.addcmul_(share, chroma - line)
+
+
+def _lines(luma: Tensor, chroma: Tensor, radius: int, strength: float) -> Tensor:
+    """(6, h, w): base and slope of the local lines, and the share of the rest to keep, for both planes of chroma."""
+    mean_luma, mean_chroma = box_mean(luma, radius), box_mean(chroma, radius)
+    variance = box_mean(luma * luma, radius).addcmul_(mean_luma, mean_luma, value=-1).clamp_(min=0)
+    covariance = box_mean(luma * chroma, radius).addcmul_(mean_luma, mean_chroma, value=-1)
+    unexplained = box_mean(chroma * chroma, radius).addcmul_(mean_chroma, mean_chroma, value=-1)
+    slope = covariance / variance.add_(_HALVED_NOISE)
     unexplained.addcmul_(slope, covariance, value=-1).clamp_(min=1e-6)
-    share = unexplained.reciprocal_().mul_(-strength).add_(1.0).clamp_(min=0)
+    share = unexplained.reciprocal_().mul_(-strength * _HALVED_NOISE).add_(1.0).clamp_(min=0)
     base = mean_chroma.addcmul_(slope, mean_luma, value=-1)
-    line = box_mean(base, radius_px).addcmul_(box_mean(slope, radius_px), luma)
-    return line.addcmul_(box_mean(share, 1), chroma - line)
+    return torch.cat([box_mean(torch.cat([base, slope]), radius), box_mean(share, 1)])
+
+
+def _halved(planes: Tensor) -> Tensor:
+    """Means of 2×2 pixels, the last row and column repeated where there is an odd one."""
+    height, width = planes.shape[-2:]
+    if height % 2 or width % 2:
+        planes = F.pad(planes[None], (0, width % 2, 0, height % 2), mode="replicate")[0]
+    rows = planes[:, 0::2] + planes[:, 1::2]
+    return (rows[..., 0::2] + rows[..., 1::2]).mul_(0.25)

@@ -89,7 +89,7 @@ def bilateral(
     return raw.with_data(data)
 
 
-@stage("denoise.chroma", reach=Local(halo=lambda p: chroma_halo(p["radius_px"])))
+@stage("denoise.chroma", reach=Local(halo=lambda p: chroma_halo(p["radius_px"]), align=2))
 def chroma(rgb: LinearRgb, *, strength: Strength = 2.0, radius_px: Annotated[int, Between(1, 32)] = 6) -> LinearRgb:
     """Smooth blotches of colour along the edges of luma, and leave luma as it is.
 
