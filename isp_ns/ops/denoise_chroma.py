@@ -73,9 +73,10 @@ def _follow_luma(luma: Tensor, chroma: Tensor, radius_px: int, strength: float) 
     Lines and shares vary slowly: they are found at half size and applied at full size.
     """
     height, width = luma.shape[-2:]
-    lines = _lines(*_halved(torch.cat([luma, chroma])).split([1, 2]), max(1, radius_px // 2), strength)
+    halved = _halved(torch.cat([luma, chroma]))
+    lines = _lines(halved[:1], halved[1:], max(1, radius_px // 2), strength)
     full = F.interpolate(lines[None], scale_factor=2, mode="bilinear", align_corners=False)[0, :, :height, :width]
-    base, slope, share = full.split(2)
+    base, slope, share = full[:2], full[2:4], full[4:]
     line = torch.addcmul(base, slope, luma)
     return line.addcmul_(share, chroma - line)
 
