@@ -30,6 +30,7 @@ LOSSLESS_PIXELS = 2_500_000
 """Larger pictures are shown as JPEG; numbers and crops are never made from those."""
 
 JPEG_QUALITY = 95
+ASSETS = ("page.js", "style.css")
 _PARTS = ("assets", "pictures")
 _OWN_FILES = ("index.html", "results.json", "results.md")
 
@@ -162,7 +163,7 @@ class Gallery:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the page's folder, or clear an earlier page from it.
+    """Make the page's folder with its script and style, or clear an earlier page from it.
 
     Raises:
         OutputError: if it holds anything but an earlier page, or cannot be used.
@@ -170,10 +171,12 @@ def prepare_folder(folder: Path) -> None:
     try:
         if folder.is_dir() and any(folder.iterdir()):
             others = sorted(path.name for path in folder.iterdir() if path.name not in (*_PARTS, *_OWN_FILES))
-            if others or not (folder / "results.json").is_file():
+            if others or not (folder / "assets" / ASSETS[0]).is_file():
                 raise OutputError(f"{folder} is not empty and is no earlier page; give a new folder to -o")
             for part in _PARTS:
                 shutil.rmtree(folder / part, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "assets").mkdir(parents=True)
+        for name in ASSETS:
+            shutil.copyfile(Path(__file__).parent / "assets" / name, folder / "assets" / name)
     except OSError as error:
         raise OutputError(f"{folder}: the page cannot be written there ({error.strerror})") from error

@@ -1,6 +1,5 @@
 """The page: one folder of HTML, pictures, JSON and Markdown that needs neither network nor server."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,15 @@ from isp_ns.core.errors import OutputError
 
 __all__ = ["page_html", "write_page"]
 
-ASSETS = ("style.css", "page.js")
 POLICY = "default-src 'none'; img-src 'self' file: data:; style-src 'self' file:; script-src 'self' file:"
 """Nothing from elsewhere is loaded, and no script or style that is written into the page itself runs."""
 
 
 def write_page(folder: Path, comparison: Comparison, scenes: Sequence[Scene]) -> Path:
-    """Write index.html, results.json, results.md and the assets into a page's folder.
+    """Write index.html, results.json and results.md into a page's folder.
 
     Args:
-        folder: where the pictures are already.
+        folder: where pictures and assets are already.
         comparison: what was found.
         scenes: the pictures.
 
@@ -34,9 +32,6 @@ def write_page(folder: Path, comparison: Comparison, scenes: Sequence[Scene]) ->
         OutputError: if a file cannot be written.
     """
     try:
-        (folder / "assets").mkdir(parents=True, exist_ok=True)
-        for name in ASSETS:
-            shutil.copyfile(Path(__file__).parent / "assets" / name, folder / "assets" / name)
         (folder / "results.json").write_text(comparison.to_json(), encoding="utf-8")
         (folder / "results.md").write_text(comparison.to_markdown(), encoding="utf-8")
         (folder / "index.html").write_text(page_html(comparison, scenes), encoding="utf-8")

@@ -4,7 +4,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -173,7 +173,6 @@ class Comparison:
     protocol: Mapping[str, Any]
     verdict: tuple[Any, ...]
     folder: Path | None = None
-    warnings: tuple[str, ...] = field(default=())
 
     @property
     def has_truth(self) -> bool:
