@@ -58,8 +58,10 @@ def test_the_photo_is_uncompressed_16_bit_and_always_the_same(tmp_path):
 
 
 def test_every_stage_is_measured_or_left_out_for_a_reason():
-    rows = measure_stages((64, 96), runs=1, tell=quiet)
-    assert [row.name for row in rows] == list(all_specs())
+    # Other tests may have registered stages of their own by now.
+    shipped = [name for name, spec in all_specs().items() if spec.function.__module__.startswith("isp_ns.")]
+    rows = measure_stages((64, 96), runs=1, tell=quiet, names=shipped)
+    assert [row.name for row in rows] == shipped
     assert not [row for row in rows if row.status == "failed"]
     for row in rows:
         assert row.ns_per_pixel is not None if row.status == "done" else row.reason
