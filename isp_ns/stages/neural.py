@@ -1,0 +1,162 @@
+"""The neural space as stages: a mosaic or a picture into features, features denoised, features into a picture.
+
+This family alone knows both networks and frames. Weights are loaded once, when a stage that names them first runs.
+"""
+
+import functools
+from typing import Annotated
+
+import torch
+
+from isp_ns.core.errors import ModelError
+from isp_ns.core.frame import Features, Frame
+from isp_ns.core.meta import Meta
+from isp_ns.core.parameters import Between
+from isp_ns.core.ports import CameraRgb, FeatureMaps, LinearRgb, Mosaic
+from isp_ns.core.reach import Local, Params
+from isp_ns.core.stage import stage
+from isp_ns.nets.cards import Card, load_space, shipped_spaces
+from isp_ns.nets.precision import bf16_is_fast, to_bf16
+from isp_ns.nets.reach import REACHES, SpaceReach
+from isp_ns.nets.space import NeuralSpace
+from isp_ns.stages.raw import noise_of
+
+__all__ = ["decode", "denoise", "encode", "encode_rgb"]
+
+ENCODING = "sqrt"
+"""How linear light is shown to the networks."""
+
+Strength = Annotated[float, Between(0, 4)]
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(weights: str, bf16: bool) -> tuple[NeuralSpace, Card]:
+    try:
+        space, card = load_space(weights)
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+    return (to_bf16(space) if bf16 else space).requires_grad_(False), card
+
+
+def space_of(weights: str, precision: str) -> NeuralSpace:
+    """The networks of `weights`, in bf16 where `precision` is "auto" and the processor is fast at it."""
+    return _loaded(weights, precision == "bf16" or (precision == "auto" and bf16_is_fast()))[0]
+
+
+@functools.lru_cache(maxsize=8)
+def _card(weights: str) -> Card:
+    cards = shipped_spaces()
+    if weights not in cards:
+        raise ModelError(f"there are no weights {weights}; there are {', '.join(cards) or 'none'}")
+    return cards[weights]
+
+
+def _space_id(params: Params) -> str:
+    return _card(str(params["weights"])).space_id
+
+
+def _reach(params: Params) -> SpaceReach:
+    return REACHES[_card(str(params["weights"])).name]
+
+
+def _features(raw: Frame, z: tuple[torch.Tensor, torch.Tensor], weights: str) -> Features:
+    rows, columns = (-(-length // 4) for length in raw.size)
+    b, t = z[0][0, :, : 2 * rows, : 2 * columns], z[1][0, :, :rows, :columns]
+    height, width = raw.size
+    b = b[:, : -(-height // 2), : -(-width // 2)]
+    return Features(b, t, _card(weights).space_id, raw.meta, raw.origin, raw.size, raw.full_size)
+
+
+@stage("neural.encode", reach=Local(halo=lambda p: _reach(p).encode_px, align=4), narrow=_space_id)
+def encode(raw: Mosaic, *, weights: str = "ns-lite", precision: str = "auto") -> FeatureMaps:
+    """Encode a mosaic into the neural space, once for all heads.
+
+    Args:
+        raw: linear mosaic, white-balanced.
+        weights: name of the space.
+        precision: "auto", "fp32" or "bf16"; auto is bf16 on processors that are fast at it.
+
+    Source: Shared Neural Space (arXiv 2509.20481), the RAW-to-space encoder.
+    """
+    space = space_of(weights, precision)
+    return _features(raw, space.encode(raw.data[None], pattern=raw.cfa, encoding=ENCODING), weights)
+
+
+@stage("neural.encode_rgb", reach=Local(halo=lambda p: _reach(p).encode_px, align=4), narrow=_space_id)
+def encode_rgb(rgb: LinearRgb, *, weights: str = "ns-lite", precision: str = "auto") -> FeatureMaps:
+    """Encode a picture that is RGB already into the neural space.
+
+    Args:
+        rgb: linear RGB.
+        weights: name of the space.
+        precision: "auto", "fp32" or "bf16".
+
+    Source: Shared Neural Space (arXiv 2509.20481), the RGB-to-space encoder.
+    """
+    space = space_of(weights, precision)
+    return _features(rgb, space.encode_rgb(rgb.data[None], encoding=ENCODING), weights)
+
+
+def _pattern(meta: Meta, origin: tuple[int, int]) -> str:
+    """The phase that features were encoded with; RGGB for those of a picture."""
+    return meta.cfa.phase(*origin) if meta.cfa is not None else "RGGB"
+
+
+@stage("neural.denoise", reach=Local(halo=lambda p: _reach(p).denoise_px, align=4), narrow=_space_id)
+def denoise(
+    features: FeatureMaps, *, strength: Strength = 1.0, weights: str = "ns-lite", precision: str = "auto"
+) -> FeatureMaps:
+    """Denoise features by the camera's noise model.
+
+    Args:
+        features: of the space.
+        strength: multiplies the standard deviation of the noise; 0 changes nothing.
+        weights: name of the space.
+        precision: "auto", "fp32" or "bf16".
+
+    Source: see `isp_ns.nets.denoise.SpaceDenoiser`.
+    """
+    z = _padded(features)
+    pattern = _pattern(features.meta, features.origin)
+    noise = noise_of(features.meta)
+    b, t = space_of(weights, precision).denoise(*z, noise, strength=strength, pattern=pattern, encoding=ENCODING)
+    return _replaced(features, b, t)
+
+
+@stage("neural.decode", reach=Local(halo=lambda p: _reach(p).decode_px, align=4), narrow=_space_id)
+def decode(features: FeatureMaps, *, weights: str = "ns-lite", precision: str = "auto") -> CameraRgb:
+    """Rebuild RGB from features.
+
+    Args:
+        features: of the space.
+        weights: name of the space.
+        precision: "auto", "fp32" or "bf16".
+
+    Source: Shared Neural Space (arXiv 2509.20481), the one decoder.
+    """
+    pattern = _pattern(features.meta, features.origin)
+    z_b, z_t = _padded(features)
+    rgb = space_of(weights, precision).decode(z_b, z_t, size=features.size, pattern=pattern, encoding=ENCODING)
+    return Frame(rgb[0].float(), features.meta, features.origin, features.full_size)
+
+
+def _padded(features: Features) -> tuple[torch.Tensor, torch.Tensor]:
+    """z_b and z_t as a batch of one, z_b grown to twice z_t where the image ends within a cell."""
+    b, t = features.b[None], features.t[None]
+    missing = [2 * t.shape[axis] - b.shape[axis] for axis in (-2, -1)]
+    if any(missing):
+        b = torch.nn.functional.pad(b, (0, missing[1], 0, missing[0]), mode="replicate")
+    return b, t
+
+
+def _replaced(features: Features, b: torch.Tensor, t: torch.Tensor) -> Features:
+    rows, columns = features.b.shape[-2:]
+    return Features(
+        b[0, :, :rows, :columns],
+        t[0],
+        features.space_id,
+        features.meta,
+        features.origin,
+        features.size,
+        features.full_size,
+    )
