@@ -46,7 +46,7 @@ def test_the_maker_s_crop_is_applied_once(name):
     assert int((whole.data[:, 3:90, 5:120].int() - image.data.int()).abs().max()) <= 1
 
 
-@pytest.mark.parametrize("patch", sorted(set(content.names("pipelines/patches")) - set(BRANCHES) - {"neural", "rgb"}))
+@pytest.mark.parametrize("patch", sorted(set(content.names("pipelines/patches")) - set(BRANCHES)))
 def test_patches_fit_classic_and_run(patch):
     graph = load_pipeline("classic").patch(load_patch(patch))
     if patch == "lens":
