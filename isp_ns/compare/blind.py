@@ -13,7 +13,7 @@ from torch import Tensor
 
 from isp_ns.compare.areas import cut
 from isp_ns.compare.edges import edge_response, find_edges
-from isp_ns.compare.flat import BLOCK_PX, Flatness, flat_blocks, without_plane
+from isp_ns.compare.flat import BLOCK_PX, Blocks, Flatness, flat_blocks, without_plane
 from isp_ns.core.meta import Box
 from isp_ns.ops.colour import luminance
 from isp_ns.ops.transfer import decode
@@ -39,9 +39,10 @@ def without_truth(images: Mapping[str, Tensor], boxes: Sequence[Box]) -> dict[st
     """
     mean = torch.stack(list(images.values())).mean(0)
     edges = find_edges(_luminance(mean))
+    blocks = [flat_blocks(cut(mean, box), Flatness.OF_NOISY) for box in boxes]
     result = {}
     for name, image in images.items():
-        luma, chroma = flat_noise(image, mean, boxes)
+        luma, chroma = flat_noise(image, boxes, blocks)
         light = _luminance(image)
         responses = [response.mtf50 for edge in edges if (response := edge_response(light, edge)) is not None]
         sharpness = sum(responses) / len(responses) if responses and len(responses) == len(edges) else None
@@ -54,15 +55,15 @@ def without_truth(images: Mapping[str, Tensor], boxes: Sequence[Box]) -> dict[st
     return result
 
 
-def flat_noise(image: Tensor, guide: Tensor, boxes: Sequence[Box]) -> tuple[float | None, float | None]:
-    """Noise in the flat blocks of a picture.
+def flat_noise(image: Tensor, boxes: Sequence[Box], blocks: Sequence[Blocks]) -> tuple[float | None, float | None]:
+    """Noise in flat blocks of a picture.
 
     Of each block a tilted plane is taken away, so that shading does not count.
 
     Args:
         image: (3, H, W) encoded, 0..1.
-        guide: the picture on which blocks are chosen, for example the mean of several renderings.
-        boxes: the areas to look in.
+        boxes: the measured areas.
+        blocks: the flat blocks of each area.
 
     Returns:
         Standard deviation of luma, and of the two colour differences together, with white at 255; None, None where
@@ -71,11 +72,10 @@ def flat_noise(image: Tensor, guide: Tensor, boxes: Sequence[Box]) -> tuple[floa
     Source: ISO 15739:2013, clause 6; luma and colour differences of ITU-R BT.709.
     """
     luma, chroma = [], []
-    for box in boxes:
-        blocks = flat_blocks(cut(guide, box), Flatness.OF_NOISY)
-        if not len(blocks):
+    for box, flat in zip(boxes, blocks, strict=True):
+        if not len(flat):
             continue
-        rgb = without_plane(blocks.of(cut(image, box)).double())
+        rgb = without_plane(flat.of(cut(image, box)).double())
         y = (rgb * torch.tensor(LUMA, dtype=torch.float64)[:, None, None]).sum(0)
         differences = torch.stack([(rgb[2] - y) / 1.8556, (rgb[0] - y) / 1.5748])
         luma.append(y.square().mean(-1))

@@ -1,5 +1,6 @@
 """Where pictures differ: maps of colour difference, and the places worth looking at."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,10 +10,13 @@ from torch import Tensor
 from isp_ns.core.meta import Box
 from isp_ns.metrics.colour_difference import cielab, delta_e_2000
 
-__all__ = ["MAP_TOP", "coloured", "difference_map", "disagreement_map", "most_different"]
+__all__ = ["MAP_TOP", "coloured", "difference_map", "disagreement_map", "map_step", "most_different"]
 
 MAP_TOP = 10.0
 """ΔE at the bright end of a map's scale."""
+
+MAP_PIXELS = 2_500_000
+"""Maps of larger pictures leave out rows and columns."""
 
 STRIP_ROWS = 128
 """Rows at work at a time: double-precision CIELAB of a large photo would take gigabytes."""
@@ -28,6 +32,14 @@ _ANCHORS = (
     (255, 252, 230),
 )
 """Colours of the scale, dark to bright with evenly rising lightness."""
+
+
+def map_step(size: tuple[int, int]) -> int:
+    """Every how many pixels of a row and column a map looks at: 1 up to `MAP_PIXELS`, more for larger pictures.
+
+    Source: none; pixels are left out, not averaged, because averages would hide noise.
+    """
+    return max(1, math.ceil(math.sqrt(size[0] * size[1] / MAP_PIXELS)))
 
 
 def difference_map(test: Tensor, reference: Tensor) -> Tensor:

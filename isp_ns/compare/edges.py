@@ -16,7 +16,7 @@ __all__ = ["Edge", "EdgeResponse", "edge_response", "find_edges"]
 WINDOW_PX = 40
 STEP_PX = 20
 OVERSAMPLING = 4
-CANDIDATES = 60
+CANDIDATES = 240
 
 LEAST_SLANT_DEG, MOST_SLANT_DEG = 1.5, 20.0
 LEAST_STEP = 0.12

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from isp_ns.compare.areas import cut
-from isp_ns.compare.differences import coloured, difference_map, disagreement_map, most_different
+from isp_ns.compare.differences import coloured, difference_map, disagreement_map, map_step, most_different
 from isp_ns.core.errors import OutputError
 from isp_ns.core.meta import Box
 from isp_ns.io.pixels import as_planes, interleave
@@ -89,8 +89,12 @@ class Gallery:
             Mean ΔE2000 to the reference by pipeline; None for the reference itself.
         """
         reference, target = (TRUTH, truth) if truth is not None else next(iter(images.items()))
-        maps = {name: difference_map(image, target) for name, image in images.items() if name != reference}
-        disagreement = disagreement_map(list(images.values()))
+        step = map_step((target.shape[1], target.shape[2]))
+        thin = {name: image[:, ::step, ::step] for name, image in images.items()}
+        maps = {
+            name: difference_map(image, target[:, ::step, ::step]) for name, image in thin.items() if name != reference
+        }
+        disagreement = disagreement_map(list(thin.values()))
         if self.folder is not None:
             shown = {**images, **({TRUTH: truth} if truth is not None else {})}
             self._write(case, title, shown, maps, disagreement, reference)
@@ -127,21 +131,22 @@ class Gallery:
             name: self._picture(here / f"map{i}", coloured(values)) for i, (name, values) in enumerate(drawn.items())
         }
         chosen = disagreement if DISAGREEMENT in drawn else next(iter(maps.values()), disagreement)
-        boxes = most_different(chosen, CROP_PX, CROPS)
-        crops = tuple(self._crop(here, n, box, images, chosen) for n, box in enumerate(boxes))
-        height, width = disagreement.shape
+        height, width = next(iter(images.values())).shape[1:]
+        step = map_step((height, width))
+        boxes = most_different(chosen, CROP_PX // step, CROPS)
+        crops = tuple(self._crop(here, n, box, step, images, chosen) for n, box in enumerate(boxes))
         mean = float(disagreement.mean())
         self.scenes.append(Scene(case, title, width, height, pictures, map_files, crops, mean, reference))
 
     def _crop(
-        self, here: Path, number: int, box: Box, images: Mapping[str, Tensor], values: Tensor
+        self, here: Path, number: int, box: Box, step: int, images: Mapping[str, Tensor], values: Tensor
     ) -> Mapping[str, Any]:
-        top, left, bottom, right = box
+        difference = float(values[box[0] : box[2], box[1] : box[3]].mean())
+        top, left, bottom, right = (step * side for side in box)
         files = {
-            name: self._lossless(here / f"crop{number}-{i}.png", cut(image, box))
+            name: self._lossless(here / f"crop{number}-{i}.png", cut(image, (top, left, bottom, right)))
             for i, (name, image) in enumerate(images.items())
         }
-        difference = float(values[top:bottom, left:right].mean())
         return {"x": left, "y": top, "width": right - left, "height": bottom - top, "delta": difference, "files": files}
 
     def _picture(self, path: Path, image: Tensor) -> str:

@@ -13,6 +13,7 @@ from isp_ns.compare.areas import WHOLE_PIXELS, cut, measured_boxes
 from isp_ns.compare.blind import flat_noise, without_truth
 from isp_ns.compare.colorchecker import chart_delta_e
 from isp_ns.compare.differences import coloured, difference_map, disagreement_map, most_different
+from isp_ns.compare.flat import Flatness, flat_blocks
 from isp_ns.compare.truth_measures import against_truth, noise_by_patch, pooled_psnr
 
 with warnings.catch_warnings():
@@ -102,7 +103,8 @@ def test_noise_in_flat_places_needs_no_truth_and_ignores_shading_and_texture():
     clean = (y + x).expand(3, -1, -1).clone()
     clean[:, :, 128:] += 0.1 * torch.sin(torch.arange(128) * 0.7)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(10))
-    luma, chroma = flat_noise(clean + 0.02 * noise, clean + 0.02 * noise, [(0, 0, 256, 256)])
+    noisy = clean + 0.02 * noise
+    luma, chroma = flat_noise(noisy, [(0, 0, 256, 256)], [flat_blocks(noisy, Flatness.OF_NOISY)])
     weights = np.array([0.2126, 0.7152, 0.0722])
     blue, red = (np.eye(3)[2] - weights) / 1.8556, (np.eye(3)[0] - weights) / 1.5748
     assert luma == pytest.approx(255 * 0.02 * math.sqrt((weights**2).sum()), rel=0.08)
