@@ -173,6 +173,9 @@ def _place_lens(meta: Meta, size: Size, params: Params) -> Placement:
 def lens(picture: Picture, *, missing: Literal["error", "skip"] = "error", box: Box | None = None) -> Same:
     """Correct lens distortion with Lensfun's database, by camera, lens and focal length.
 
+    Lensfun counts coordinates in single precision from the corner of each tile, so tiles agree with the whole to about
+    1e-4 pixels, not to the last digit.
+
     Args:
         picture: the whole frame, not yet cropped or turned.
         missing: what to do where Lensfun does not know the lens.
