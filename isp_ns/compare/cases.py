@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,7 @@ class Case:
     """One photograph to develop.
 
     Attributes:
-        scene: what it shows, by its file's stem.
+        scene: what it shows, by its file's stem; the whole name where stems meet.
         source: the raw file, or the picture to simulate one from.
         truth: the picture that a perfect developer would make; None where there is none.
         simulation: how to make the raw file; None where `source` is one.
@@ -132,11 +133,13 @@ def plan_cases(
     if not files:
         wanted = "pictures (JPEG, PNG, TIFF, WebP)" if simulate is not None else "RAW files"
         raise SettingsError(f"no {wanted} in {', '.join(map(str, inputs))}; -r looks into subfolders")
+    stems = Counter(path.stem for path in files)
+    names = {path: path.stem if stems[path.stem] == 1 else path.name for path in files}
     if simulate is not None:
         pairs = itertools.product(files, simulate.isos)
-        return [Case(path.stem, path, path, simulate, iso, n) for n, (path, iso) in enumerate(pairs)]
+        return [Case(names[path], path, path, simulate, iso, n) for n, (path, iso) in enumerate(pairs)]
     truths = _truths(Path(truth), files) if truth is not None else {}
-    return [Case(path.stem, path, truths.get(path), number=n) for n, path in enumerate(files)]
+    return [Case(names[path], path, truths.get(path), number=n) for n, path in enumerate(files)]
 
 
 def find_files(inputs: Iterable[str | Path], *, images: bool = False, recursive: bool = False) -> Iterator[Path]:

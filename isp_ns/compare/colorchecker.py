@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,16 +44,27 @@ def chart_differences(images: Mapping[str, Tensor]) -> dict[str, float]:
     """
     if not is_available():
         return {}
+    mean = torch.stack(list(images.values())).mean(0)
     with _quiet():
-        package = importlib.import_module(PACKAGE)
-        sample = importlib.import_module(f"{PACKAGE}.detection").extractor_segmentation
-        mean = torch.stack(list(images.values())).mean(0)
-        found = package.detect_colour_checkers_segmentation(_array(mean), additional_data=True)
-        if len(found) != 1:
+        corners = _corners(mean)
+        if corners is None:
             return {}
-        corners = [found[0].quadrilateral]
-        swatches = {name: sample(_array(decode(image, "srgb")), corners)[0] for name, image in images.items()}
-    return {name: chart_delta_e(torch.from_numpy(values).double()) for name, values in swatches.items()}
+        return {name: chart_delta_e(_swatches(image, corners)) for name, image in images.items()}
+
+
+def _corners(image: Tensor) -> Any | None:
+    """The chart's corners, in the finder's own scale, in the order that makes its patches fit best."""
+    found = importlib.import_module(PACKAGE).detect_colour_checkers_segmentation(_array(image), additional_data=True)
+    if len(found) != 1:
+        return None
+    turns = [np.roll(found[0].quadrilateral, turn, 0) for turn in range(4)]
+    return min(turns, key=lambda corners: chart_delta_e(_swatches(image, corners)))
+
+
+def _swatches(image: Tensor, corners: Any) -> Tensor:
+    """(24, 3) linear sRGB of the patches. Without reference values the finder leaves the chart as the corners say."""
+    sample = importlib.import_module(f"{PACKAGE}.detection").extractor_segmentation
+    return torch.from_numpy(sample(_array(decode(image, "srgb")), [corners], reference_values=None)[0]).double()
 
 
 def chart_delta_e(swatches: Tensor) -> float:

@@ -212,7 +212,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     telling = [line for line in lines if not line.startswith("WARNING")]
-    return f" (last words: {telling[-1][:200]})" if telling else ""
+    return f" (last words: {telling[-1].replace(f'{log.parent}/', '')[:200]})" if telling else ""
 
 
 def _version(program: Program) -> str:

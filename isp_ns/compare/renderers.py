@@ -243,7 +243,9 @@ def _check_kind(name: str, frame: Frame, port: str) -> None:
     kind = "sensor_rgb" if planes == 3 else "sensor" if frame.meta.cfa is not None else "sensor_mono"
     if kind != port:
         words = {"sensor": "a Bayer mosaic", "sensor_rgb": "a linear file", "sensor_mono": "a monochrome file"}
-        raise UnsupportedSensorError(f"this is {words[kind]}, and pipeline {name} takes {words.get(port, port)}")
+        branch = {"sensor_rgb": "+linear", "sensor_mono": "+mono"}.get(kind)
+        hint = f"; {name}{branch} takes such files" if branch and port == "sensor" else ""
+        raise UnsupportedSensorError(f"this is {words[kind]}, and pipeline {name} takes {words.get(port, port)}{hint}")
 
 
 def _image(run: Run, output: str) -> Frame:

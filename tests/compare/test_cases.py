@@ -61,6 +61,12 @@ def test_truths_pair_by_stem(tmp_path):
         plan_cases([tmp_path / "raw"], truth=tmp_path / "truth")
 
 
+def test_files_of_one_stem_keep_their_extensions(tmp_path):
+    for name in ("a.dng", "a.nef", "b.dng"):
+        (tmp_path / name).touch()
+    assert [case.scene for case in plan_cases([tmp_path])] == ["a.dng", "a.nef", "b"]
+
+
 def test_nothing_found_and_two_kinds_of_truth_are_refused(tmp_path):
     with pytest.raises(SettingsError, match="no RAW files"):
         plan_cases([tmp_path])

@@ -9,12 +9,16 @@ import skimage.data
 import skimage.metrics
 import torch
 
+from isp_ns.compare import colorchecker
+from isp_ns.compare.align import display_srgb
 from isp_ns.compare.areas import WHOLE_PIXELS, cut, measured_boxes
 from isp_ns.compare.blind import flat_noise, without_truth
-from isp_ns.compare.colorchecker import chart_delta_e
+from isp_ns.compare.colorchecker import chart_delta_e, chart_differences
 from isp_ns.compare.differences import coloured, difference_map, disagreement_map, most_different
 from isp_ns.compare.flat import Flatness, flat_blocks
 from isp_ns.compare.truth_measures import against_truth, noise_by_patch, pooled_psnr
+from isp_ns.io.raw import render_libraw
+from isp_ns.ops.transfer import decode, encode
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -131,6 +135,22 @@ def test_chart_colours_are_judged_as_colour_science_does():
     labs = [colour.XYZ_to_Lab(each, white) for each in (back, xyz)]
     expected = colour.delta_E(*labs, method="CIE 2000").mean()
     assert chart_delta_e(torch.from_numpy(wrong)) == pytest.approx(expected, rel=0.02)
+
+
+def test_a_chart_in_a_photograph_is_found_and_judged(shared_data):
+    pytest.importorskip("colour_checker_detection")
+    path = shared_data / "raw" / "canon550d_colorchecker" / "colorchart.dng"
+    image = display_srgb(render_libraw(path))
+    # The file's balance is for daylight and the light on the chart is warm: its white patch says how warm.
+    cooled = encode(decode(image, "srgb") * torch.tensor([1.0, 2.3, 3.7])[:, None, None], "srgb").clamp(0, 1)
+    found = chart_differences({"as shot": image, "balanced": cooled})
+    assert 10 < found["as shot"] < 20
+    assert found["balanced"] < 6
+
+
+def test_without_the_package_no_chart_is_looked_for(monkeypatch):
+    monkeypatch.setattr(colorchecker, "PACKAGE", "no_such_package")
+    assert chart_differences({"a": torch.rand(3, 64, 64)}) == {}
 
 
 def test_disagreement_is_the_distance_from_the_mean():

@@ -12,11 +12,14 @@ import tifffile
 import torch
 from PIL import Image
 
-from isp_ns.compare.align import display_srgb, exposure_gain, find_offset
+from isp_ns.compare.align import display_srgb, exposure_gain, find_offset, with_gain
 from isp_ns.compare.programs import PROGRAMS, ProgramRenderer, run_program
 from isp_ns.core.errors import DecodeError, SettingsError
+from isp_ns.data.simulate import Shooting
 from isp_ns.data.synth import synthesise
+from isp_ns.io.raw import render_libraw
 from isp_ns.metrics import mean_delta_e_2000, psnr
+from isp_ns.ops.filters import gaussian_blur
 
 
 def install(folder, name, script):
@@ -120,3 +123,21 @@ def test_real_programs_render_neutrally_and_can_be_aligned(name, photographed):
     assert abs(exposure_gain(image, part) - 1) < 0.05
     assert psnr(image, part, crop=8) > 24
     assert mean_delta_e_2000(image, part, crop=8) < 5
+
+
+def test_renderings_of_a_neutral_scene_agree_once_aligned(tmp_path):
+    """A scene without colour or fine detail leaves nothing but exposure and crop to differ in."""
+    renderers = [ProgramRenderer(name, each) for name, each in PROGRAMS.items() if shutil.which(each.command)]
+    if not renderers:
+        pytest.skip("neither darktable nor RawTherapee is installed")
+    picture = gaussian_blur(torch.from_numpy(skimage.data.camera()[100:400, 100:460] / 255.0).float()[None], 3.0)
+    grey = (0.1 + 0.7 * picture).mul(255).round().byte().expand(3, -1, -1).permute(1, 2, 0).numpy()
+    Image.fromarray(grey.copy()).save(tmp_path / "a.png")
+    synthesise(tmp_path / "a.png", tmp_path / "a.dng", iso=50, shooting=Shooting(noise=False))
+    reference = display_srgb(render_libraw(tmp_path / "a.dng"))
+    for renderer in renderers:
+        image = display_srgb(renderer.render(tmp_path / "a.dng").frame)
+        offset = find_offset(image, reference)
+        part = reference[:, offset.y : offset.y + image.shape[1], offset.x : offset.x + image.shape[2]]
+        aligned = with_gain(image, exposure_gain(image, part))
+        assert psnr(aligned, part, crop=8) > 40, renderer.name
