@@ -61,9 +61,9 @@ def compare(
         GraphError: if a pipeline cannot be built.
         OutputError: if the page cannot be written.
     """
-    from isp_ns.compare.session import Session
+    from isp_ns.compare.request import Request
 
-    session = Session(
+    request = Request(
         pipelines,
         output,
         truth=truth,
@@ -77,4 +77,4 @@ def compare(
         workers=workers,
         tell=tell,
     )
-    return session.run([inputs] if isinstance(inputs, str | Path) else list(inputs))
+    return request.run([inputs] if isinstance(inputs, str | Path) else list(inputs))

@@ -104,13 +104,16 @@ def _cell(column: Column, value: float | None, best: str | None) -> Html:
 def _failures(comparison: Comparison) -> Html | None:
     if not comparison.failures:
         return None
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for row in comparison.failures:
+        alike.setdefault((row.scene, row.status, row.reason), []).append(row.pipeline)
     items = [
-        tag("li", tag("b", f"{row.scene}, {row.pipeline}"), f" ({row.status}): {row.reason}")
-        for row in comparison.failures
+        tag("li", tag("b", f"{scene}, {', '.join(names)}"), f" ({status}): {reason}")
+        for (scene, status, reason), names in alike.items()
     ]
-    count = len(items)
+    count = len(comparison.failures)
     summary = f"{count} rendering{'s' if count != 1 else ''} could not be compared"
-    return tag("details", tag("summary", summary), tag("ul", items), class_="failures", open=count <= 4)
+    return tag("details", tag("summary", summary), tag("ul", items), class_="failures", open=len(items) <= 4)
 
 
 def charts_section(comparison: Comparison) -> Html | None:
@@ -194,7 +197,8 @@ def details(comparison: Comparison) -> Html:
 def _pictures_table(comparison: Comparison) -> Html:
     done = [row for row in comparison.rows if row.status == "done"]
     shown = [c for c in COLUMNS if any(getattr(row, c.key) is not None for row in done)]
-    heads = [tag("th", title, scope="col") for title in ("Photograph", "Pipeline", "Offset px")]
+    heads = [tag("th", "Photograph", scope="col"), tag("th", "Pipeline", scope="col", class_="left")]
+    heads.append(tag("th", "Offset", tag("small", "px"), scope="col"))
     heads += [tag("th", c.title, c.unit and tag("small", c.unit), scope="col", title=c.help) for c in shown]
     lines = [
         tag(
@@ -245,8 +249,14 @@ def _one_pipeline(name: str, rows: Sequence[Row]) -> Html:
         )
         for node, (stage, spent, made) in nodes.items()
     ]
-    titles = ("Node", "Stage", "ms/MP, all threads", "Share", "MB/MP made")
-    head = tag("thead", tag("tr", [tag("th", title, scope="col") for title in titles]))
+    titles = (
+        tag("th", "Node", scope="col"),
+        tag("th", "Stage", scope="col", class_="left"),
+        tag("th", "Time", tag("small", "ms/MP"), scope="col", title="Added up over all threads"),
+        tag("th", "Share", scope="col"),
+        tag("th", "Made", tag("small", "MB/MP"), scope="col", title="Bytes of the results, by their shapes"),
+    )
+    head = tag("thead", tag("tr", titles))
     return tag("div", tag("table", tag("caption", name), head, tag("tbody", lines)), class_="scroll")
 
 

@@ -26,14 +26,14 @@ from isp_ns.core.errors import SettingsError
 from isp_ns.core.graph import Graph
 from isp_ns.io.decode import DecodePool
 
-__all__ = ["Session"]
+__all__ = ["Request"]
 
 LIBRAW = "libraw"
 LIBRAW_DEFAULT = "AHD"
 
 
 @dataclass(frozen=True)
-class Session:
+class Request:
     """The arguments of `isp_ns.compare.compare`, which see."""
 
     pipelines: Mapping[str, PipelineArg] | Iterable[PipelineArg]
