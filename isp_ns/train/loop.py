@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
+from isp_ns.nets.cards import load_space
 from isp_ns.nets.encoding import noise_maps
 from isp_ns.nets.space import NeuralSpace, build_space
 from isp_ns.train.degrade import Batch, add_gaussian, augment_colour, awgn_batch, camera_batch, clean_batch, turn
@@ -84,6 +85,8 @@ class Trainer:
         on_host = self.device == "cpu"
         self.pixel_rng = self.rng if on_host else torch.Generator(self.device).manual_seed(seed)
         self.space = build_space(self.recipe.space, self.recipe.space_id).to(self.device)
+        if self.recipe.initial:
+            self.space.load_state_dict(load_space(self.recipe.initial)[0].state_dict())
         self.average = build_space(self.recipe.space, self.recipe.space_id).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.space.state_dict())
         self.optimizer = Muon(self.space.parameters(), self.recipe.learning_rate, self.recipe.weight_decay)
@@ -149,13 +152,14 @@ class Trainer:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.recipe.dtype == "bfloat16")
 
-    def _pictures(self, phase: Phase, count: int) -> Tensor:
+    def pictures(self, phase: Phase, count: int) -> Tensor:
+        """(count, 3, side, side) training pictures of a phase, gamma-coded, turned and recoloured at random."""
         rgb = turn(self.source.draw(count, phase.patch_px, self.rng), self.rng)
         return augment_colour(rgb, self.pixel_rng, self.recipe.colour_share)
 
     def _rgb_loss(self, phase: Phase) -> Tensor:
         """Auto-encode: plainly, through a transform of the space, or with noise and the denoiser."""
-        x = self._pictures(phase, phase.batch)
+        x = self.pictures(phase, phase.batch)
         kind = float(torch.rand(1, generator=self.rng))
         if kind < self.recipe.equivariance:
             return self._equivariance_loss(x)
@@ -189,12 +193,12 @@ class Trainer:
         counts = {kind: round(share * phase.batch) for kind, share in mix.items()}
         batches: list[tuple[Batch, tuple[Tensor, Tensor] | None]] = []
         if counts.get("clean"):
-            batches.append((clean_batch(self._pictures(phase, counts["clean"])), None))
+            batches.append((clean_batch(self.pictures(phase, counts["clean"])), None))
         if counts.get("awgn"):
-            pictures = self._pictures(phase, counts["awgn"])
+            pictures = self.pictures(phase, counts["awgn"])
             batches.append((awgn_batch(pictures, self.pixel_rng, self.recipe.sigma_max / 255), None))
         if counts.get("camera"):
-            batch, scale, offset = camera_batch(self._pictures(phase, counts["camera"]), self.pixel_rng)
+            batch, scale, offset = camera_batch(self.pictures(phase, counts["camera"]), self.pixel_rng)
             batches.append((batch, (scale, offset)))
         return batches
 

@@ -56,6 +56,7 @@ class Recipe:
         seed: of weights and data.
         manifests: names of manifests in data_tools/manifests.
         phases: in order; the last one ends at 1.
+        initial: name of shipped weights to start from; fresh weights if left out.
         learning_rate: at its flat part.
         flat_until: share of the run with the flat rate.
         anneal_until: share of the run at which a cosine has brought it to 1 %.
@@ -80,6 +81,7 @@ class Recipe:
     seed: int
     manifests: tuple[str, ...]
     phases: tuple[Phase, ...]
+    initial: str = ""
     learning_rate: float = 1.5e-3
     flat_until: float = 0.3
     anneal_until: float = 1.0
