@@ -41,6 +41,7 @@ class Card:
         measured: protocol and numbers.
         licence: of the weights.
         history: what the recipe alone does not tell about the run.
+        activations: largest activation of each layer, for 8-bit arithmetic; empty where it was not measured.
         digest: sha256 of the safetensors file.
     """
 
@@ -62,6 +63,7 @@ class Card:
     measured: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "MIT"
     history: str = ""
+    activations: Mapping[str, float] = field(default_factory=dict)
     digest: str = ""
 
 

@@ -1,4 +1,4 @@
-"""bf16 inference: when it is worth it, how a space is converted, and a check that nothing visible is lost."""
+"""Coarser arithmetic: when bf16 is worth it, how a space is converted, and checks that nothing visible is lost."""
 
 import copy
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from isp_ns.nets.layers import Conv, channels_last
 from isp_ns.nets.space import NeuralSpace
 
-__all__ = ["bf16_is_fast", "bf16_loss_db", "gradient_steps", "to_bf16"]
+__all__ = ["bf16_is_fast", "clean_loss_db", "gradient_steps", "to_bf16"]
 
 
 def bf16_is_fast(device: torch.device | str = "cpu") -> bool:
@@ -35,7 +35,7 @@ def to_bf16(space: NeuralSpace) -> NeuralSpace:
     Args:
         space: a trained space in fp32.
 
-    Source: our own split, see `bf16_loss_db`.
+    Source: our own split, see `clean_loss_db`.
     """
     twin = copy.deepcopy(space)
     twin.clear_oriented()
@@ -52,11 +52,12 @@ def _clean_psnr_db(space: NeuralSpace, rgb: torch.Tensor, mosaic: torch.Tensor) 
 
 
 @torch.no_grad()
-def bf16_loss_db(space: NeuralSpace, rgb: torch.Tensor) -> float:
-    """How many dB of PSNR bf16 costs on noise-free RGGB mosaics of these pictures, mean over the batch.
+def clean_loss_db(space: NeuralSpace, twin: NeuralSpace, rgb: torch.Tensor) -> float:
+    """How many dB of PSNR a coarser twin costs on noise-free RGGB mosaics of these pictures, mean over the batch.
 
     Args:
         space: a trained space in fp32.
+        twin: the same in bf16 or int8.
         rgb: (B, 3, H, W) gamma-coded in 0..1, even sides.
 
     Source: definition; no rounding of the outputs.
@@ -64,25 +65,24 @@ def bf16_loss_db(space: NeuralSpace, rgb: torch.Tensor) -> float:
     mosaic = rgb[:, 1:2].clone()
     mosaic[..., 0::2, 0::2] = rgb[:, 0:1, 0::2, 0::2]
     mosaic[..., 1::2, 1::2] = rgb[:, 2:3, 1::2, 1::2]
-    exact, rounded = (_clean_psnr_db(net, rgb, mosaic) for net in (space, to_bf16(space)))
+    exact, rounded = (_clean_psnr_db(net, rgb, mosaic) for net in (space, twin))
     return float((exact - rounded).mean())
 
 
 @torch.no_grad()
-def gradient_steps(space: NeuralSpace, width: int = 1024) -> float:
-    """Largest step between neighbours of a grey gradient rendered in bf16, relative to the gradient's own step.
+def gradient_steps(twin: NeuralSpace, width: int = 1024) -> float:
+    """Largest step between neighbours of a grey gradient rendered by a twin, relative to the gradient's own step.
 
     Without banding it is near 1; a picture held in bf16 gives 4 and more at this width.
 
     Args:
-        space: a trained space in fp32.
+        twin: a space in bf16 or int8.
         width: pixels from 0.25 to 1, a multiple of 4.
 
     Source: definition.
     """
     ramp = torch.linspace(0.25, 1, width).expand(1, 1, 32, width)
-    rounded = to_bf16(space)
-    z_b, z_t = rounded.encode(ramp, encoding="identity")
-    rgb = rounded.decode(z_b, z_t, size=(32, width), encoding="identity")
+    z_b, z_t = twin.encode(ramp, encoding="identity")
+    rgb = twin.decode(z_b, z_t, size=(32, width), encoding="identity")
     steps = rgb[0, :, 8:-8, 32:-32].mean(1).diff(dim=-1)
     return float(steps.abs().max() * (width - 1) / 0.75)

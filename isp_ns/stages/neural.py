@@ -4,7 +4,7 @@ This family alone knows both networks and frames. Weights are loaded once, when 
 """
 
 import functools
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 
@@ -16,6 +16,7 @@ from isp_ns.core.ports import CameraRgb, FeatureMaps, LinearRgb, Mosaic
 from isp_ns.core.reach import Local, Params
 from isp_ns.core.stage import stage
 from isp_ns.nets.cards import Card, load_space, shipped_spaces
+from isp_ns.nets.int8 import int8_is_fast, to_int8
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.reach import REACHES, SpaceReach
 from isp_ns.nets.space import NeuralSpace
@@ -27,20 +28,32 @@ ENCODING = "sqrt"
 """How linear light is shown to the networks."""
 
 Strength = Annotated[float, Between(0, 4)]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(weights: str, bf16: bool) -> tuple[NeuralSpace, Card]:
+def _loaded(weights: str, precision: str) -> NeuralSpace:
     try:
         space, card = load_space(weights)
+        if precision == "auto":
+            precision = _fastest(card)
+        twin = to_int8(space, card.activations) if precision == "int8" else space
+        twin = to_bf16(space) if precision == "bf16" else twin
     except ValueError as error:
         raise ModelError(str(error)) from None
-    return (to_bf16(space) if bf16 else space).requires_grad_(False), card
+    return twin.requires_grad_(False)
 
 
-def space_of(weights: str, precision: str) -> NeuralSpace:
-    """The networks of `weights`, in bf16 where `precision` is "auto" and the processor is fast at it."""
-    return _loaded(weights, precision == "bf16" or (precision == "auto" and bf16_is_fast()))[0]
+def _fastest(card: Card) -> str:
+    """The fastest arithmetic of this processor that the weights were measured for."""
+    if card.activations and int8_is_fast():
+        return "int8"
+    return "bf16" if bf16_is_fast() else "fp32"
+
+
+def space_of(weights: str, precision: Precision = "auto") -> NeuralSpace:
+    """The networks of `weights`, in the fastest arithmetic of this processor where `precision` is "auto"."""
+    return _loaded(weights, precision)
 
 
 @functools.lru_cache(maxsize=8)
@@ -68,13 +81,13 @@ def _features(raw: Frame, z: tuple[torch.Tensor, torch.Tensor], weights: str) ->
 
 
 @stage("neural.encode", reach=Local(halo=lambda p: _reach(p).encode_px, align=4), narrow=_space_id)
-def encode(raw: Mosaic, *, weights: str = "ns-lite", precision: str = "auto") -> FeatureMaps:
+def encode(raw: Mosaic, *, weights: str = "ns-lite", precision: Precision = "auto") -> FeatureMaps:
     """Encode a mosaic into the neural space, once for all heads.
 
     Args:
         raw: linear mosaic, white-balanced.
         weights: name of the space.
-        precision: "auto", "fp32" or "bf16"; auto is bf16 on processors that are fast at it.
+        precision: "auto", "fp32", "bf16" or "int8"; auto is the fastest that costs nothing visible.
 
     Source: Shared Neural Space (arXiv 2509.20481), the RAW-to-space encoder.
     """
@@ -83,13 +96,13 @@ def encode(raw: Mosaic, *, weights: str = "ns-lite", precision: str = "auto") ->
 
 
 @stage("neural.encode_rgb", reach=Local(halo=lambda p: _reach(p).encode_px, align=4), narrow=_space_id)
-def encode_rgb(rgb: LinearRgb, *, weights: str = "ns-lite", precision: str = "auto") -> FeatureMaps:
+def encode_rgb(rgb: LinearRgb, *, weights: str = "ns-lite", precision: Precision = "auto") -> FeatureMaps:
     """Encode a picture that is RGB already into the neural space.
 
     Args:
         rgb: linear RGB.
         weights: name of the space.
-        precision: "auto", "fp32" or "bf16".
+        precision: "auto", "fp32", "bf16" or "int8".
 
     Source: Shared Neural Space (arXiv 2509.20481), the RGB-to-space encoder.
     """
@@ -104,7 +117,7 @@ def _pattern(meta: Meta, origin: tuple[int, int]) -> str:
 
 @stage("neural.denoise", reach=Local(halo=lambda p: _reach(p).denoise_px, align=4), narrow=_space_id)
 def denoise(
-    features: FeatureMaps, *, strength: Strength = 1.0, weights: str = "ns-lite", precision: str = "auto"
+    features: FeatureMaps, *, strength: Strength = 1.0, weights: str = "ns-lite", precision: Precision = "auto"
 ) -> FeatureMaps:
     """Denoise features by the camera's noise model.
 
@@ -112,7 +125,7 @@ def denoise(
         features: of the space.
         strength: multiplies the standard deviation of the noise; 0 changes nothing.
         weights: name of the space.
-        precision: "auto", "fp32" or "bf16".
+        precision: "auto", "fp32", "bf16" or "int8".
 
     Source: see `isp_ns.nets.denoise.SpaceDenoiser`.
     """
@@ -124,13 +137,13 @@ def denoise(
 
 
 @stage("neural.decode", reach=Local(halo=lambda p: _reach(p).decode_px, align=4), narrow=_space_id)
-def decode(features: FeatureMaps, *, weights: str = "ns-lite", precision: str = "auto") -> CameraRgb:
+def decode(features: FeatureMaps, *, weights: str = "ns-lite", precision: Precision = "auto") -> CameraRgb:
     """Rebuild RGB from features.
 
     Args:
         features: of the space.
         weights: name of the space.
-        precision: "auto", "fp32" or "bf16".
+        precision: "auto", "fp32", "bf16" or "int8".
 
     Source: Shared Neural Space (arXiv 2509.20481), the one decoder.
     """

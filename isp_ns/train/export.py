@@ -10,6 +10,7 @@ from isp_ns.nets.counters import parameters, raw_path_macs, receptive_field
 from isp_ns.train.degrade import CAMERA_SHOT_RANGE
 from isp_ns.train.loop import Trainer
 from isp_ns.train.manifest import Manifest
+from isp_ns.train.measure import measure_activations
 
 __all__ = ["export_run", "machine_class"]
 
@@ -80,5 +81,6 @@ def export_run(
         halo_px=receptive_field(space),
         measured=measured,
         history=history,
+        activations=measure_activations(space, [image.float() / 255 for image in trainer.holdout.images]),
     )
     return save_space(space, card, folder)

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from isp_ns.metrics.demosaic_eval import evaluate
 from isp_ns.nets.encoder import PACKED_RGB
+from isp_ns.nets.int8 import activation_ranges
 from isp_ns.nets.space import NeuralSpace
-from isp_ns.train.degrade import mosaic_rggb
+from isp_ns.train.degrade import camera_batch, mosaic_rggb
 from isp_ns.train.losses import feature_distance
 from isp_ns.train.validate import render_gamma
 
-__all__ = ["measure_demosaic", "measure_space", "moire_pictures"]
+__all__ = ["measure_activations", "measure_demosaic", "measure_space", "moire_pictures"]
 
 
 def measure_demosaic(
@@ -69,6 +70,22 @@ def measure_space(space: NeuralSpace, pictures: Sequence[Tensor]) -> dict[str, f
         "z_b_distance": round(means["z_b_distance"], 4),
         "z_t_distance": round(means["z_t_distance"], 4),
     }
+
+
+def measure_activations(space: NeuralSpace, pictures: Sequence[Tensor], seed: int = 0) -> dict[str, float]:
+    """Largest activation of each layer of E_raw on gamma-coded pictures and on camera light with its highlights.
+
+    Args:
+        space: the space.
+        pictures: (3, H, W) gamma-coded in 0..1, sides multiples of 4.
+        seed: of the cameras.
+
+    Source: see `isp_ns.nets.int8.activation_ranges`.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    mosaics = [mosaic_rggb(rgb[None]) for rgb in pictures]
+    mosaics += [camera_batch(rgb[None], rng)[0].mosaic for rgb in pictures]
+    return {name: round(value, 4) for name, value in activation_ranges(space.e_raw, mosaics).items()}
 
 
 def moire_pictures(count: int, side: int, seed: int) -> list[Tensor]:
