@@ -1,0 +1,117 @@
+"""Features on a canonical grid: what the depth and label heads read, whatever the size of the picture.
+
+A photo has 12 to 50 megapixels, a picture that heads are trained on 0.3. The mean of the features over the cells of
+one grid, 160 on the long side, makes them alike; tile by tile it is a sum of shares.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from isp_ns.nets.encoder import PACKED_RGB
+
+__all__ = ["POOLED_LONG", "pool_features", "pooled_channels", "pooled_size"]
+
+POOLED_LONG = 160
+"""Cells on the long side of the canonical grid: those of z_t for a picture of 640 × 480 pixels."""
+
+_SHORTEST = 8
+_COLOURS = 3
+
+
+def pooled_size(height_px: int, width_px: int) -> tuple[int, int]:
+    """Rows and columns of the canonical grid of a picture.
+
+    Source: our own choice; the long side is that of z_t for the pictures of NYU-v2.
+    """
+    scale = POOLED_LONG / max(height_px, width_px)
+    return max(_SHORTEST, round(height_px * scale)), max(_SHORTEST, round(width_px * scale))
+
+
+def pooled_channels(z_b: int, z_t: int) -> int:
+    """Channels of pooled features for a space of `z_b` and `z_t` channels.
+
+    Source: z_b on twice the grid gives four channels for each; its packed picture counts as three colours.
+    """
+    return 4 * (_COLOURS + z_b - PACKED_RGB) + z_t
+
+
+def _overlaps(cells: int, length: float, start: int, count: int) -> Tensor:
+    """(cells, count) share of source cells start … start + count - 1 in the mean over each of `cells` equal parts."""
+    edges = torch.arange(cells + 1, dtype=torch.float64) * (length / cells)
+    left = torch.arange(start, start + count, dtype=torch.float64)
+    right = (left + 1).clamp(max=length)
+    shared = torch.minimum(edges[1:, None], right) - torch.maximum(edges[:-1, None], left)
+    return shared.clamp_(min=0) * (cells / length)
+
+
+def _between(cells: int, length: float, start: int, count: int) -> Tensor:
+    """(cells, count) weights of linear interpolation, where there are fewer source cells than `cells`."""
+    last = math.ceil(length) - 1
+    middle = ((torch.arange(cells, dtype=torch.float64) + 0.5) * (length / cells) - 0.5).clamp(0, last)
+    place = torch.arange(start, start + count, dtype=torch.float64)
+    return (1 - (middle[:, None] - place).abs()).clamp_(min=0)
+
+
+def _weights(cells: int, length: float, start: int, count: int) -> tuple[Tensor, int]:
+    """The rows of the weights that are not zero, float32, and the number of the first of them."""
+    make = _overlaps if length >= cells else _between
+    weights = make(cells, length, start, count).float()
+    used = weights.any(1).nonzero().flatten()
+    first, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+    return weights[first:stop], first
+
+
+def _shares(
+    z: Tensor, scale: int, grid: tuple[int, int], full_size_px: tuple[int, int], origin_px: tuple[int, int]
+) -> Tensor:
+    """Area-weighted sums of a map with one cell per `scale` pixels onto `grid`, (B, C, *grid)."""
+    parts = [
+        _weights(cells, full / scale, origin // scale, count)
+        for cells, full, origin, count in zip(grid, full_size_px, origin_px, z.shape[-2:], strict=True)
+    ]
+    (rows, top), (columns, left) = ((weights.to(z.device), first) for weights, first in parts)
+    share = rows @ z.float() @ columns.mT
+    bottom, right = grid[0] - top - len(rows), grid[1] - left - len(columns)
+    return F.pad(share, (left, right, top, bottom))
+
+
+def pool_features(
+    z_b: Tensor,
+    z_t: Tensor,
+    *,
+    size_px: tuple[int, int],
+    full_size_px: tuple[int, int] | None = None,
+    origin_px: tuple[int, int] = (0, 0),
+) -> Tensor:
+    """The mean of features over the cells of the canonical grid of the full picture, or a tile's share of it.
+
+    Shares of disjoint tiles that cover the picture add up to the whole.
+
+    Args:
+        z_b: (B, C_b, ⌈H/2⌉, ⌈W/2⌉); the first 12 channels are the packed picture.
+        z_t: (B, C_t, ⌈H/4⌉, ⌈W/4⌉).
+        size_px: H and W of the picture or tile; cells beyond them do not count.
+        full_size_px: of the full picture; `size_px` if left out.
+        origin_px: where the tile begins, multiples of 4.
+
+    Returns:
+        (B, 4·(3 + C_b - 12) + C_t, rows, columns), float32: z_b on twice the grid, packed, then z_t.
+
+    Raises:
+        ValueError: if a tile does not begin at multiples of 4.
+
+    Source: area-weighted mean; linear interpolation where the picture has fewer cells than the grid.
+    """
+    if origin_px[0] % 4 or origin_px[1] % 4:
+        raise ValueError(f"a tile of features begins at multiples of 4 pixels, not at {origin_px}")
+    full = full_size_px or size_px
+    rows, columns = pooled_size(*full)
+    fine = z_b[..., : -(-size_px[0] // 2), : -(-size_px[1] // 2)]
+    coarse = z_t[..., : -(-size_px[0] // 4), : -(-size_px[1] // 4)]
+    colours = fine[:, :PACKED_RGB].reshape(len(fine), _COLOURS, 4, *fine.shape[-2:]).float().mean(2)
+    detail = torch.cat([colours, fine[:, PACKED_RGB:].float()], 1)
+    pooled_b = _shares(detail, 2, (2 * rows, 2 * columns), full, origin_px)
+    return torch.cat([F.pixel_unshuffle(pooled_b, 2), _shares(coarse, 4, (rows, columns), full, origin_px)], 1)

@@ -1,0 +1,63 @@
+"""Heads: sizes, budgets and independence of the tasks."""
+
+import pytest
+import torch
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from isp_ns.nets.counters import parameters
+from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, HeadSpec, PerceptionNet
+from isp_ns.nets.pooling import pooled_channels
+
+SMALL = HeadSpec(20, 8, 12, 16, 1, 1, 1)
+TASKS = {"depth": None, "labels": 5}
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return PerceptionNet(SMALL, TASKS).eval()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(120, 160), (107, 160), (13, 9), (8, 8)])
+def test_any_grid_fits(net, rows, columns):
+    pooled = torch.randn(2, 20, rows, columns)
+    outputs = net(pooled)
+    half = (-(-rows // 2), -(-columns // 2))
+    assert outputs["depth"].shape == (2, 2, *half)
+    assert outputs["labels"].shape == (2, 5, *half)
+    deep, fine = net.features(pooled)
+    assert (deep.shape[1], fine.shape[1]) == net.feature_channels
+    assert fine.shape[-2:] == half
+
+
+def test_usual_heads_are_small():
+    inputs = pooled_channels(32, 48)
+    for tasks in ({"depth": None}, {"labels": 13}):
+        assert 300_000 < parameters(PerceptionNet(HeadSpec(inputs), tasks)) < 1_000_000
+
+
+def test_every_output_sees_the_whole_picture(net):
+    pooled = torch.randn(1, 20, 64, 64, requires_grad=True)
+    net(pooled)["depth"][0, 0, 0, 0].backward()
+    assert float(pooled.grad[0, :, -8:, -8:].abs().sum()) > 0
+
+
+def test_a_task_does_not_depend_on_its_neighbour(net):
+    pooled = torch.randn(1, 20, 16, 16)
+    before = net(pooled)["depth"]
+    torch.nn.init.zeros_(net.decoder("labels").out.weight)
+    assert torch.equal(net(pooled)["depth"], before)
+    with pytest.raises(ValueError, match="no head 'normals'"):
+        net.decoder("normals")
+
+
+def test_batch_norms_fold_into_their_convolutions(net):
+    x = torch.randn(1, 20, 16, 16)
+    conv, norm = net.trunk.enter
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    assert torch.allclose(fuse_conv_bn_eval(conv, norm)(x), net.trunk.enter(x), atol=1e-5)
+
+
+def test_canonical_camera_is_that_of_nyu():
+    assert pytest.approx(129.725) == CANONICAL_FOCAL_CELLS
