@@ -251,7 +251,8 @@ class Famo(_OwnAdam):
         if self._before is None:
             raise ValueError("losses after a step make no sense before a step")
         fallen = torch.log(self._before) - torch.log(losses.clamp(min=1e-8))
-        share = torch.softmax(self.values, 0)
+        with torch.enable_grad():
+            share = torch.softmax(self.values, 0)
         (gradient,) = torch.autograd.grad(share, self.values, grad_outputs=fallen.to(share))
         self._move(gradient)
 

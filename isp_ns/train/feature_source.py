@@ -1,0 +1,228 @@
+"""Batches of features with their truth: encoded on the fly and seen a few times, or encoded once and kept in a file.
+
+A batch depends on the recipe, the seed and the number of the step alone, so that a run resumes exactly.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS
+from isp_ns.train.feature_file import FeatureFile
+from isp_ns.train.perception_recipe import PerceptionRecipe
+from isp_ns.train.readers import Reader
+from isp_ns.train.samples import Compact, Encoded, Samples
+from isp_ns.train.views import Aspect, View, draw_index, draw_view, jitter_colour, view_picture, view_truth
+
+__all__ = ["Batch", "CachedSource", "LiveSource", "Source", "canonical_depth", "encode_view", "seeded"]
+
+_AHEAD = 2
+"""Steps that are encoded ahead of the one that trains."""
+
+
+Batch = Encoded
+"""What a step sees."""
+
+
+class Source(Protocol):
+    """Where batches come from."""
+
+    steps_per_epoch: int
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step; steps are asked for in order, from any one on."""
+        ...
+
+    def close(self) -> None:
+        """Stop what works ahead."""
+        ...
+
+
+def seeded(*numbers: int) -> Generator:
+    """A generator that depends on these numbers and on nothing else."""
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed * 1_000_003 + number + 1) % (2**62)
+    return torch.Generator().manual_seed(mixed)
+
+
+def canonical_depth(depth: Tensor, focal_px: float | None, box_width: int, columns: int) -> Tensor:
+    """Metres as a camera of the canonical focal length would see them; unchanged where the focal length is unknown.
+
+    Args:
+        depth: metres, any shape.
+        focal_px: focal length in pixels of the picture.
+        box_width: pixels of the picture that the grid's columns span.
+        columns: of the grid.
+
+    Source: Yin et al. 2023, "Metric3D", ICCV, section 3.2 (canonical camera transformation of labels).
+    """
+    if not focal_px:
+        return depth
+    return depth * (CANONICAL_FOCAL_CELLS / (focal_px * columns / box_width))
+
+
+def encode_view(sample: Compact, view: View, reader: Reader, rng: Generator, colour: float = 0.0) -> Encoded:
+    """One picture through a view, a camera and a reader, with its truth on the same grid."""
+    picture = jitter_colour(view_picture(sample.image, view), rng, colour)
+    pooled = reader.read(picture[None], rng)
+    grid = (pooled.shape[-2], pooled.shape[-1])
+    depth, labels = view_truth(sample.depth, sample.labels, view, grid)
+    depth = canonical_depth(depth, sample.focal_px, view.box[3], grid[1])
+    pooled = pooled.to(torch.bfloat16, memory_format=torch.channels_last)
+    return Encoded(pooled, depth[None], labels)
+
+
+def _join(parts: Sequence[Encoded]) -> Encoded:
+    return Encoded(*(torch.cat([getattr(part, name) for part in parts]) for name in ("pooled", "depth", "labels")))
+
+
+def _mirror_some(batch: Encoded, reader: Reader, rng: Generator) -> Encoded:
+    """Mirror half of the pictures, in place."""
+    turned = torch.rand(len(batch.pooled), generator=rng) < 0.5
+    if not bool(turned.any()):
+        return batch
+    batch.pooled[turned] = reader.mirror(batch.pooled[turned])
+    batch.depth[turned] = batch.depth[turned].flip(-1)
+    batch.labels[turned] = batch.labels[turned].flip(-1)
+    return batch
+
+
+def _look_through(batch: Encoded, window: tuple[int, int] | None, rng: Generator) -> Encoded:
+    """A random window of the grid."""
+    if window is None:
+        return batch
+    size = batch.pooled.shape[-2:]
+    spans = [min(length, wanted) for length, wanted in zip(size, window, strict=True)]
+    top, left = (int(torch.randint(n - m + 1, (), generator=rng)) for n, m in zip(size, spans, strict=True))
+    rows, columns = slice(top, top + spans[0]), slice(left, left + spans[1])
+    return Encoded(batch.pooled[..., rows, columns], batch.depth[..., rows, columns], batch.labels[..., rows, columns])
+
+
+class LiveSource:
+    """Views, RAW and features made while training, by a thread of its own.
+
+    Each step encodes a few new pictures; the rest of its batch are recent ones of the same aspect, seen again in
+    another mirror image.
+
+    Args:
+        samples: to train on.
+        reader: what makes features of pictures.
+        recipe: views, batch, fresh and memory.
+        seed: of everything random.
+
+    Source: Choi et al. 2019, "Faster neural network training with data echoing" (arXiv 1907.05550).
+    """
+
+    def __init__(self, samples: Samples, reader: Reader, recipe: PerceptionRecipe, seed: int) -> None:
+        self.samples, self.reader, self.recipe, self.seed = samples, reader, recipe, seed
+        self.steps_per_epoch = -(-len(samples) // recipe.fresh)
+        self._aspects: list[Aspect] = [_aspect(name) for name in recipe.views.aspects]
+        self._sets = max(1, recipe.memory // recipe.fresh)
+        self._recent: list[deque[Encoded]] = [deque(maxlen=self._sets) for _ in self._aspects]
+        self._pool = ThreadPoolExecutor(1, "encode")
+        self._ahead: deque[tuple[int, Future[Encoded]]] = deque()
+        self._next = -1
+
+    def aspect(self, step: int) -> int:
+        """Index of the aspect of a step."""
+        return draw_index(list(self.recipe.views.aspects.values()), seeded(self.seed, 1, step))
+
+    def _indices(self, step: int) -> list[int]:
+        """Pictures of a step: each once per epoch, in an order of the epoch's own."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = torch.randperm(len(self.samples), generator=seeded(self.seed, 2, epoch)).tolist()
+        chosen = order[place * self.recipe.fresh : (place + 1) * self.recipe.fresh]
+        return (chosen + order)[: self.recipe.fresh]
+
+    @torch.no_grad()
+    def encode(self, step: int) -> Encoded:
+        """The new pictures of a step."""
+        rng, views = seeded(self.seed, 3, step), self.recipe.views
+        aspect = self._aspects[self.aspect(step)]
+        parts = []
+        for index in self._indices(step):
+            sample = self.samples[index]
+            view = draw_view(sample.size, aspect, rng, zoom=views.zoom, scales=views.scales)
+            parts.append(encode_view(sample, view, self.reader, rng, views.colour))
+        return _join(parts)
+
+    def _start(self, step: int) -> None:
+        """Fill the memory with what it would hold after the steps before."""
+        for kept in self._recent:
+            kept.clear()
+        missing = [self._sets] * len(self._aspects)
+        wanted = []
+        for past in range(step - 1, -1, -1):
+            if missing[self.aspect(past)] > 0:
+                missing[self.aspect(past)] -= 1
+                wanted.append(past)
+            if not any(missing):
+                break
+        for past in reversed(wanted):
+            self._recent[self.aspect(past)].append(self.encode(past))
+        self._ahead = deque((s, self._pool.submit(self.encode, s)) for s in range(step, step + _AHEAD))
+        self._next = step
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        if step != self._next:
+            self._start(step)
+        _, future = self._ahead.popleft()
+        self._ahead.append((step + _AHEAD, self._pool.submit(self.encode, step + _AHEAD)))
+        self._next = step + 1
+        kept = self._recent[self.aspect(step)]
+        kept.append(future.result())
+        rng = seeded(self.seed, 4, step)
+        batch = _join([kept[-1], *self._again(kept, rng)])
+        return _look_through(_mirror_some(batch, self.reader, rng), self.recipe.window, rng)
+
+    def _again(self, kept: deque[Encoded], rng: Generator) -> Iterator[Encoded]:
+        fresh = self.recipe.fresh
+        older = min(self.recipe.batch - fresh, (len(kept) - 1) * fresh)
+        for place in torch.randperm((len(kept) - 1) * fresh, generator=rng)[:older].tolist():
+            yield kept[place // fresh].pick(torch.tensor([place % fresh]))
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _aspect(name: str) -> Aspect:
+    width, _, height = name.partition(":")
+    return int(width), int(height)
+
+
+class CachedSource:
+    """Features encoded once, several variants of each picture, drawn with mirror images and windows.
+
+    Args:
+        file: features of all variants, variant by variant.
+        pictures: how many there are of each variant.
+        reader: how its features are mirrored.
+        recipe: batch and window.
+        seed: of everything random.
+    """
+
+    def __init__(self, file: FeatureFile, pictures: int, reader: Reader, recipe: PerceptionRecipe, seed: int) -> None:
+        self.file, self.pictures, self.reader, self.recipe, self.seed = file, pictures, reader, recipe, seed
+        self.variants = len(file) // pictures
+        self.steps_per_epoch = -(-pictures // recipe.batch)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        size = self.recipe.batch
+        order = torch.randperm(self.pictures, generator=seeded(self.seed, 2, epoch)).tolist()
+        chosen = (order[place * size : (place + 1) * size] + order)[:size]
+        rng = seeded(self.seed, 4, step)
+        variants = torch.randint(self.variants, (len(chosen),), generator=rng).tolist()
+        batch = _join([self.file[v * self.pictures + i] for v, i in zip(variants, chosen, strict=True)])
+        return _look_through(_mirror_some(batch, self.reader, rng), self.recipe.window, rng)
+
+    def close(self) -> None:
+        """Nothing works ahead here."""

@@ -1,0 +1,269 @@
+"""One loop for all heads on the neural space: tasks, balancer and teachers are data."""
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from isp_ns.nets.heads import PerceptionNet
+from isp_ns.train.balance import Balancer, build_balancer
+from isp_ns.train.dense_losses import depth_loss, label_loss
+from isp_ns.train.distil import Distiller
+from isp_ns.train.feature_source import Batch, Source, seeded
+from isp_ns.train.loop import Budget
+from isp_ns.train.perception_recipe import Method, PerceptionRecipe
+
+__all__ = ["MultitaskTrainer", "Score"]
+
+Score = Callable[[PerceptionNet], Mapping[str, Any]]
+"""Scores a network on the test split."""
+
+_CLIP = 5.0
+
+
+@dataclass
+class MultitaskTrainer:
+    """One run of one method: network, its average, optimiser, balancer and teachers.
+
+    Attributes:
+        recipe: what to do.
+        method: which way.
+        net: fresh network, in fp32.
+        source: batches.
+        score: scores the averaged network at the end of each of the last epochs.
+        budget: how long.
+        out: folder of checkpoint.pt and curves.jsonl.
+        seed: of the run.
+        teachers: frozen networks by task.
+        class_weights: of the labels, or None.
+    """
+
+    recipe: PerceptionRecipe
+    method: Method
+    net: PerceptionNet
+    source: Source
+    score: Score
+    budget: Budget
+    out: Path
+    seed: int = 1
+    teachers: Mapping[str, PerceptionNet] = field(default_factory=dict)
+    class_weights: Tensor | None = None
+    step: int = 0
+    elapsed_s: float = 0.0
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    average: PerceptionNet = field(init=False)
+    balancer: Balancer = field(init=False)
+    distiller: Distiller | None = field(init=False)
+    optimizer: torch.optim.Optimizer = field(init=False)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.seed)
+        self.average = copy.deepcopy(self.net).requires_grad_(False).eval()
+        factors = [self.method.factors.get(task, 1.0) for task in self.method.tasks]
+        self.balancer = build_balancer(self.method.balance, len(factors), factors=factors, seed=self.seed)
+        self.distiller = self._distiller()
+        self.optimizer = self._optimizer()
+        self._sums, self._count = torch.zeros(len(factors)), 0
+        self.out.mkdir(parents=True, exist_ok=True)
+
+    def _distiller(self) -> Distiller | None:
+        if not self.teachers:
+            return None
+        teachers = {task: teacher.eval().requires_grad_(False) for task, teacher in self.teachers.items()}
+        sizes = {task: teacher.feature_channels for task, teacher in teachers.items()}
+        return Distiller(
+            {task: teacher.features for task, teacher in teachers.items()},
+            self.net.feature_channels,
+            next(iter(sizes.values())),
+            self.method.distil,
+            self.method.faithful,
+        )
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        decayed = [p for p in self.net.parameters() if p.dim() > 1]
+        plain = [p for p in self.net.parameters() if p.dim() <= 1] + list(self.balancer.parameters())
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, self.recipe.learning_rate, weight_decay=self.recipe.weight_decay)
+
+    # ---- state
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state is kept."""
+        return self.out / "checkpoint.pt"
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name) for name in ("net", "average", "balancer", "optimizer")}
+        return parts | ({"distiller": self.distiller} if self.distiller else {})
+
+    def save(self) -> None:
+        """Write the checkpoint; an interrupted write leaves the former one."""
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
+        state |= {"step": self.step, "elapsed_s": self.elapsed_s, "scores": self.scores}
+        state |= {"sums": self._sums, "count": self._count}
+        partial = self.checkpoint.with_suffix(".part")
+        torch.save(state, partial)
+        partial.replace(self.checkpoint)
+
+    def resume(self) -> None:
+        """Continue from the checkpoint.
+
+        Raises:
+            FileNotFoundError: if there is none.
+        """
+        state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.step, self.elapsed_s, self.scores = int(state["step"]), float(state["elapsed_s"]), state["scores"]
+        self._sums, self._count = state["sums"], int(state["count"])
+
+    def log(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Append one line to curves.jsonl."""
+        line = {"kind": kind, "step": self.step, "epoch": self.epoch, "elapsed_s": round(self.elapsed_s, 1), **values}
+        with (self.out / "curves.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs that are over."""
+        return self.step // self.source.steps_per_epoch
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is over, 0..1."""
+        return self.budget.progress(self.step, self.elapsed_s)
+
+    # ---- one step
+
+    def learning_rate(self, progress: float) -> float:
+        """A straight rise, then a cosine to zero, by share of the run."""
+        warmup = self.recipe.warmup
+        if progress < warmup:
+            return self.recipe.learning_rate * (progress + 1e-3) / (warmup + 1e-3)
+        return self.recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.recipe.dtype == "bfloat16")
+
+    def _loss(self, task: str, output: Tensor, batch: Batch) -> Tensor:
+        """Loss of a task on the grid of the recipe."""
+        size = (output.shape[-2], output.shape[-1])
+        on_cells = self.recipe.loss_grid == "cells"
+        if task == "depth":
+            depth = batch.depth if on_cells else _shrink(batch.depth, size)
+            return depth_loss(
+                output,
+                depth,
+                kind=self.recipe.depth_loss,
+                gradient=self.recipe.gradient,
+                confidence=self.recipe.confidence,
+            )
+        labels = batch.labels.float()[:, None]
+        labels = labels if on_cells else _shrink(labels, size)
+        return label_loss(output, labels[:, 0].long(), self.class_weights)
+
+    def _losses(self, batch: Batch) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+        """Losses by task, what the network read, and its deep and fine features."""
+        pooled = batch.pooled.to(torch.bfloat16 if self.recipe.dtype == "bfloat16" else torch.float32)
+        if self.recipe.dropout:
+            pooled = F.dropout2d(pooled, self.recipe.dropout)
+        with self._autocast():
+            deep, fine = self.net.features(pooled)
+            outputs = self.net.decode(fine)
+        return [self._loss(task, outputs[task], batch) for task in self.method.tasks], pooled, deep, fine
+
+    def _split(self) -> tuple[list[Tensor], list[list[Tensor]]]:
+        """Weights that all tasks share, and each task's own."""
+        own = [list(self.net.decoder(task).parameters()) for task in self.method.tasks]
+        apart = {id(weight) for weights in own for weight in weights}
+        return [w for w in self.net.parameters() if id(w) not in apart], [list[Tensor](weights) for weights in own]
+
+    def train_step(self) -> list[float]:
+        """One step of network, balancer and adapters; returns the losses by task."""
+        progress = self.progress
+        rate = self.learning_rate(progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        batch = self.source.batch(self.step)
+        # What a step draws, dropout for one, depends on its number alone.
+        torch.manual_seed(int(torch.randint(2**62, (), generator=seeded(self.seed, 5, self.step))))
+        self.optimizer.zero_grad(set_to_none=True)
+        losses, pooled, deep, fine = self._losses(batch)
+        if self.distiller:
+            self.distiller.zero_grad()
+            with self._autocast():
+                distance = self.distiller.loss(pooled, deep, fine)
+            distance.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+        self.balancer.backward(losses, *self._split())
+        nn.utils.clip_grad_norm_(self.net.parameters(), _CLIP)
+        self.optimizer.step()
+        if self.distiller:
+            self.distiller.step(progress)
+        if self.balancer.looks_back:
+            with torch.no_grad():
+                self.balancer.after_step(torch.stack(self._losses(batch)[0]).float())
+        self._follow()
+        self.step += 1
+        return [float(loss.detach()) for loss in losses]
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the average towards the weights; counts of batches are copied."""
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        for mean, value in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - decay)
+            else:
+                mean.copy_(value)
+
+    # ---- the run
+
+    def run(self, stop_after: int | None = None) -> None:
+        """Train until the budget is spent; score the last epochs, write curves and checkpoints on the way.
+
+        Args:
+            stop_after: return after this step already, with a checkpoint to resume from.
+        """
+        torch.set_num_threads(self.recipe.threads)
+        torch.set_flush_denormal(True)
+        next_save = self.elapsed_s + self.recipe.checkpoint_s
+        self.net.train()
+        while self.progress < 1:
+            started = time.monotonic()
+            self._sums += torch.tensor(self.train_step())
+            self._count += 1
+            self.elapsed_s += time.monotonic() - started
+            if self.step % self.source.steps_per_epoch == 0 or self.progress >= 1:
+                self._end_epoch()
+            if stop_after is not None and self.step >= stop_after:
+                self.save()
+                return
+            if self.elapsed_s >= next_save:
+                self.save()
+                next_save += self.recipe.checkpoint_s
+        self.save()
+
+    def _end_epoch(self) -> None:
+        means = self._sums / max(1, self._count)
+        self.balancer.end_epoch(means)
+        losses = {task: round(float(mean), 4) for task, mean in zip(self.method.tasks, means, strict=True)}
+        self._sums, self._count = torch.zeros_like(self._sums), 0
+        left = (1 - self.progress) / max(self.progress, 1e-9) * self.step / self.source.steps_per_epoch
+        if left <= self.recipe.last_epochs - 0.5 or self.progress >= 1:
+            scores = dict(self.score(self.average))
+            self.scores.append(scores)
+            self.log("epoch", {"losses": losses, "scores": scores})
+            return
+        self.log("epoch", {"losses": losses})
+
+
+def _shrink(values: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(values, size, mode="nearest-exact")
