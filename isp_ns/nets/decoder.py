@@ -1,11 +1,10 @@
 """The decoder of the neural space: features to RGB. It reads the space and nothing else."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from isp_ns.nets.encoder import PACKED_RGB
-from isp_ns.nets.layers import Conv
+from isp_ns.nets.layers import Conv, unpack
 
 __all__ = ["RgbDecoder"]
 
@@ -35,5 +34,4 @@ class RgbDecoder(nn.Module):
         x = F.relu_(self.merge(z_b.to(dtype)).add_(F.pixel_shuffle(self.up(z_t.to(dtype)), 2)))
         for conv in self.refine:
             x = F.relu_(conv(x))
-        packed = self.head(x) + z_b[:, :PACKED_RGB]
-        return F.pixel_shuffle(packed.contiguous(memory_format=torch.contiguous_format), 2)
+        return unpack(self.head(x) + z_b[:, :PACKED_RGB])

@@ -49,10 +49,19 @@ class SpaceDenoiser(nn.Module):
         """
         dtype = self.enter_b.weight.dtype
         gate = noise.mean(1, keepdim=True)
-        level_t = (noise * _CONDITION_GAIN).clamp_(max=2).to(dtype)
-        gate_t = (gate / (gate + _HALF_GATE)).to(dtype)
-        both = F.interpolate(torch.cat([level_t, gate_t], 1), scale_factor=2, mode="bilinear", align_corners=False)
-        level_b, gate_b = both[:, :3], both[:, 3:]
-        hidden_t = F.relu_(self.enter_t(z_t.to(dtype)).add_(self.level_t(level_t))) * gate_t
-        hidden_b = F.relu_(self.enter_b(z_b.to(dtype)).add_(self.level_b(level_b))) * gate_b
+        told = torch.cat([(noise * _CONDITION_GAIN).clamp_(max=2), gate / (gate + _HALF_GATE)], 1)
+        told_t = told.contiguous(memory_format=torch.channels_last)
+        told_b = F.interpolate(told_t, scale_factor=2, mode="bilinear", align_corners=False).to(dtype)
+        hidden_t = _gated(self.enter_t(z_t.to(dtype)), self.level_t, told_t.to(dtype))
+        hidden_b = _gated(self.enter_b(z_b.to(dtype)), self.level_b, told_b)
         return z_b + self.leave_b(hidden_b), z_t + self.leave_t(hidden_t).to(z_t.dtype)
+
+
+def _gated(hidden: Tensor, level: Conv, told: Tensor) -> Tensor:
+    """`relu(hidden + level(noise)) · gate`; `told` holds the noise of R, G, B and the gate.
+
+    All operands are made channels last: adding and multiplying across layouts costs more than the convolutions.
+    """
+    noise = told[:, :3].contiguous(memory_format=torch.channels_last)
+    gate = told[:, 3:].expand(-1, hidden.shape[1], -1, -1).contiguous(memory_format=torch.channels_last)
+    return F.relu_(hidden.add_(level(noise))) * gate

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from isp_ns.nets.layers import Conv, ResBlock, flip_packed, mirror_, packed_order
+from isp_ns.nets.layers import Conv, ResBlock, flip_packed, mirror_, packed_order, unpack
 
 FLIPS = [(False, True), (True, False), (True, True)]
 
@@ -16,6 +16,12 @@ def test_flip_packed_is_the_flip_of_the_pixels(vertical, horizontal):
     dims = [d for d, wanted in ((2, vertical), (3, horizontal)) if wanted]
     packed = flip_packed(F.pixel_unshuffle(picture, 2), 12, vertical, horizontal)
     assert torch.equal(F.pixel_shuffle(packed, 2), picture.flip(dims))
+
+
+def test_unpack_is_pixel_shuffle_in_any_layout():
+    packed = torch.randn(2, 12, 6, 10)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        assert torch.equal(unpack(packed.contiguous(memory_format=layout)), F.pixel_shuffle(packed, 2))
 
 
 def test_packed_order_is_its_own_inverse():
