@@ -68,9 +68,10 @@ def _shares(
     z: Tensor, scale: int, grid: tuple[int, int], full_size_px: tuple[int, int], origin_px: tuple[int, int]
 ) -> Tensor:
     """Area-weighted sums of a map with one cell per `scale` pixels onto `grid`, (B, C, *grid)."""
-    if z.shape[-2:] == grid and full_size_px == (scale * grid[0], scale * grid[1]):
-        # Every cell is its own mean, as in the pictures of 640 × 480 that heads are trained on.
-        return z.float()
+    size = (z.shape[-2], z.shape[-1])
+    if full_size_px == (scale * size[0], scale * size[1]) and size[0] <= grid[0] and size[1] <= grid[1]:
+        # The weights of a whole picture are the identity, or those of plain interpolation.
+        return z.float() if size == grid else F.interpolate(z.float(), grid, mode="bilinear", align_corners=False)
     parts = [
         _weights(cells, full / scale, origin // scale, count)
         for cells, full, origin, count in zip(grid, full_size_px, origin_px, z.shape[-2:], strict=True)
