@@ -110,7 +110,8 @@ class ContextTrunk(nn.Module):
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """Pooled features (B, inputs, r, c) to maps (B, deep, ⌈r/8⌉, ⌈c/8⌉) and (B, fine, ⌈r/2⌉, ⌈c/2⌉)."""
         rows, columns = pooled.shape[-2:]
-        padded = F.pad(pooled, (0, -columns % 8, 0, -rows % 8), mode="replicate")
+        down, right = -rows % 8, -columns % 8
+        padded = F.pad(pooled, (0, right, 0, down), mode="replicate") if down or right else pooled
         fine = self.fine(F.relu(self.enter(padded)))
         middle = self.middle(F.relu(self.down_middle(fine)))
         deep = self.deep(F.relu(self.down_deep(middle)))
