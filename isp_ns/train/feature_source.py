@@ -4,7 +4,7 @@ A batch depends on the recipe, the seed and the number of the step alone, so tha
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -77,30 +77,19 @@ def encode_view(sample: Compact, view: View, reader: Reader, rng: Generator, col
     return Encoded(pooled, depth[None], labels)
 
 
-def _join(parts: Sequence[Encoded]) -> Encoded:
-    return Encoded(*(torch.cat([getattr(part, name) for part in parts]) for name in ("pooled", "depth", "labels")))
-
-
-def _mirror_some(batch: Encoded, reader: Reader, rng: Generator) -> Encoded:
-    """Mirror half of the pictures, in place."""
-    turned = torch.rand(len(batch.pooled), generator=rng) < 0.5
-    if not bool(turned.any()):
-        return batch
-    batch.pooled[turned] = reader.mirror(batch.pooled[turned])
-    batch.depth[turned] = batch.depth[turned].flip(-1)
-    batch.labels[turned] = batch.labels[turned].flip(-1)
-    return batch
-
-
-def _look_through(batch: Encoded, window: tuple[int, int] | None, rng: Generator) -> Encoded:
-    """A random window of the grid."""
-    if window is None:
-        return batch
-    size = batch.pooled.shape[-2:]
-    spans = [min(length, wanted) for length, wanted in zip(size, window, strict=True)]
+def _gather(parts: Sequence[Encoded], reader: Reader, window: tuple[int, int] | None, rng: Generator) -> Batch:
+    """Pictures of one grid as a batch: all through one random window, half of them mirrored."""
+    size = parts[0].pooled.shape[-2:]
+    spans = [min(length, wanted) for length, wanted in zip(size, window or size, strict=True)]
     top, left = (int(torch.randint(n - m + 1, (), generator=rng)) for n, m in zip(size, spans, strict=True))
     rows, columns = slice(top, top + spans[0]), slice(left, left + spans[1])
-    return Encoded(batch.pooled[..., rows, columns], batch.depth[..., rows, columns], batch.labels[..., rows, columns])
+    turned = (torch.rand(len(parts), generator=rng) < 0.5).tolist()
+    seen = []
+    for part, turn in zip(parts, turned, strict=True):
+        pooled, depth, labels = (x[..., rows, columns] for x in (part.pooled, part.depth, part.labels))
+        seen.append((reader.mirror(pooled), depth.flip(-1), labels.flip(-1)) if turn else (pooled, depth, labels))
+    pooled, depth, labels = (torch.cat(column) for column in zip(*seen, strict=True))
+    return Encoded(pooled.contiguous(memory_format=torch.channels_last), depth, labels)
 
 
 class LiveSource:
@@ -122,10 +111,11 @@ class LiveSource:
         self.samples, self.reader, self.recipe, self.seed = samples, reader, recipe, seed
         self.steps_per_epoch = -(-len(samples) // recipe.fresh)
         self._aspects: list[Aspect] = [_aspect(name) for name in recipe.views.aspects]
-        self._sets = max(1, recipe.memory // recipe.fresh)
-        self._recent: list[deque[Encoded]] = [deque(maxlen=self._sets) for _ in self._aspects]
+        again = recipe.batch > recipe.fresh
+        self._sets = max(1, recipe.memory // recipe.fresh) if again else 0
+        self._recent: list[deque[list[Encoded]]] = [deque(maxlen=self._sets) for _ in self._aspects]
         self._pool = ThreadPoolExecutor(1, "encode")
-        self._ahead: deque[tuple[int, Future[Encoded]]] = deque()
+        self._ahead: deque[Future[Batch]] = deque()
         self._next = -1
 
     def aspect(self, step: int) -> int:
@@ -140,7 +130,7 @@ class LiveSource:
         return (chosen + order)[: self.recipe.fresh]
 
     @torch.no_grad()
-    def encode(self, step: int) -> Encoded:
+    def encode(self, step: int) -> list[Encoded]:
         """The new pictures of a step."""
         rng, views = seeded(self.seed, 3, step), self.recipe.views
         aspect = self._aspects[self.aspect(step)]
@@ -149,43 +139,42 @@ class LiveSource:
             sample = self.samples[index]
             view = draw_view(sample.size, aspect, rng, zoom=views.zoom, scales=views.scales)
             parts.append(encode_view(sample, view, self.reader, rng, views.colour))
-        return _join(parts)
+        return parts
+
+    @torch.no_grad()
+    def _make(self, step: int) -> Batch:
+        """The batch of a step; only ever called for one step after the other."""
+        kept, rng = self._recent[self.aspect(step)], seeded(self.seed, 4, step)
+        fresh, recent = self.encode(step), [part for parts in kept for part in parts]
+        older = torch.randperm(len(recent), generator=rng)[: self.recipe.batch - self.recipe.fresh].tolist()
+        kept.append(fresh)
+        return _gather([*fresh, *(recent[index] for index in older)], self.reader, self.recipe.window, rng)
 
     def _start(self, step: int) -> None:
-        """Fill the memory with what it would hold after the steps before."""
+        """Fill the memory with what it would hold after the steps before, and begin to work ahead."""
+        while self._ahead:
+            self._ahead.popleft().result()
         for kept in self._recent:
             kept.clear()
-        missing = [self._sets] * len(self._aspects)
-        wanted = []
+        missing, wanted = [self._sets] * len(self._aspects), []
         for past in range(step - 1, -1, -1):
+            if not any(missing):
+                break
             if missing[self.aspect(past)] > 0:
                 missing[self.aspect(past)] -= 1
                 wanted.append(past)
-            if not any(missing):
-                break
         for past in reversed(wanted):
             self._recent[self.aspect(past)].append(self.encode(past))
-        self._ahead = deque((s, self._pool.submit(self.encode, s)) for s in range(step, step + _AHEAD))
-        self._next = step
+        self._ahead.extend(self._pool.submit(self._make, step + ahead) for ahead in range(_AHEAD))
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
         if step != self._next:
             self._start(step)
-        _, future = self._ahead.popleft()
-        self._ahead.append((step + _AHEAD, self._pool.submit(self.encode, step + _AHEAD)))
         self._next = step + 1
-        kept = self._recent[self.aspect(step)]
-        kept.append(future.result())
-        rng = seeded(self.seed, 4, step)
-        batch = _join([kept[-1], *self._again(kept, rng)])
-        return _look_through(_mirror_some(batch, self.reader, rng), self.recipe.window, rng)
-
-    def _again(self, kept: deque[Encoded], rng: Generator) -> Iterator[Encoded]:
-        fresh = self.recipe.fresh
-        older = min(self.recipe.batch - fresh, (len(kept) - 1) * fresh)
-        for place in torch.randperm((len(kept) - 1) * fresh, generator=rng)[:older].tolist():
-            yield kept[place // fresh].pick(torch.tensor([place % fresh]))
+        batch = self._ahead.popleft().result()
+        self._ahead.append(self._pool.submit(self._make, step + _AHEAD))
+        return batch
 
     def close(self) -> None:
         """Stop the thread."""
@@ -221,8 +210,8 @@ class CachedSource:
         chosen = (order[place * size : (place + 1) * size] + order)[:size]
         rng = seeded(self.seed, 4, step)
         variants = torch.randint(self.variants, (len(chosen),), generator=rng).tolist()
-        batch = _join([self.file[v * self.pictures + i] for v, i in zip(variants, chosen, strict=True)])
-        return _look_through(_mirror_some(batch, self.reader, rng), self.recipe.window, rng)
+        parts = [self.file[v * self.pictures + i] for v, i in zip(variants, chosen, strict=True)]
+        return _gather(parts, self.reader, self.recipe.window, rng)
 
     def close(self) -> None:
         """Nothing works ahead here."""

@@ -48,10 +48,6 @@ class Encoded:
     depth: Tensor
     labels: Tensor
 
-    def pick(self, index: Tensor) -> "Encoded":
-        """Some of the pictures."""
-        return Encoded(self.pooled[index], self.depth[index], self.labels[index])
-
 
 class Samples:
     """A dataset of `isp_ns.data` samples, each read once and kept in memory.
