@@ -16,7 +16,7 @@ from isp_ns.nets.encoding import noise_maps
 from isp_ns.nets.space import NeuralSpace, build_space
 from isp_ns.train.degrade import Batch, add_gaussian, augment_colour, awgn_batch, camera_batch, clean_batch, turn
 from isp_ns.train.equivariance import draw_transform, transform_space
-from isp_ns.train.losses import feature_distance, gradient_l1, l1, weighted_mse
+from isp_ns.train.losses import feature_distance, gradient_l1, l1, weighted_l1, weighted_mse
 from isp_ns.train.muon import Muon
 from isp_ns.train.patches import PatchSource
 from isp_ns.train.recipe import Phase, Recipe
@@ -214,9 +214,8 @@ class Trainer:
             z_b, z_t = torch.cat([z_b[:clean], den_b]), torch.cat([z_t[:clean], den_t])
         output = self.space.d_rgb(z_b, z_t)
         target = torch.cat([batch.target for batch, _ in parts])
-        if phase.loss == "mse":
-            return weighted_mse(output, target, torch.cat([batch.sigma for batch, _ in parts]))
-        return l1(output, target)
+        sigma = torch.cat([batch.sigma for batch, _ in parts])
+        return (weighted_mse if phase.loss == "mse" else weighted_l1)(output, target, sigma)
 
     def _maps(self, parts: list[tuple[Batch, tuple[Tensor, Tensor] | None]], z_b: Tensor) -> Tensor:
         maps, start = [], 0
