@@ -1,7 +1,7 @@
 """Finds the YAML that ships with the library: packaged in a wheel, or in the folders of a checkout.
 
-Kinds are "pipelines", "pipelines/patches", "calibration/profiles", "calibration/targets", "data_tools/manifests" and
-"data_tools/recipes".
+Kinds are "pipelines", "pipelines/patches", "calibration/profiles", "calibration/targets", "data_tools/labels",
+"data_tools/manifests" and "data_tools/recipes".
 """
 
 import difflib

@@ -41,10 +41,8 @@ class LabelScore:
             raise ValueError(f"labels of shape {tuple(labels.shape)}, truth of shape {tuple(truth.shape)}")
         valid = truth != IGNORE
         true, found, count = truth[valid].long(), labels[valid].long(), len(self.classes)
-        if (
-            true.numel()
-            and not 0 <= int(torch.stack([true, found]).min()) <= int(torch.stack([true, found]).max()) < count
-        ):
+        both = torch.cat([true, found])
+        if both.numel() and (int(both.min()) < 0 or int(both.max()) >= count):
             raise ValueError(f"labels must be 0..{count - 1}, or {IGNORE} in the truth")
         self.confusion += torch.bincount(true * count + found, minlength=count**2).view(count, count).cpu()
 
