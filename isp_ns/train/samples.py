@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-__all__ = ["Compact", "Encoded", "Samples"]
+from isp_ns.data.labelled import LabelTable, Sample
+
+__all__ = ["Compact", "Encoded", "Pictures", "Samples"]
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,28 @@ class Encoded:
     labels: Tensor
 
 
+class Pictures(Protocol):
+    """A labelled dataset with its class table, such as those of `isp_ns.data.datasets`."""
+
+    table: LabelTable
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """A picture."""
+        ...
+
+
 class Samples:
     """A dataset of `isp_ns.data` samples, each read once and kept in memory.
 
     Args:
-        dataset: anything with a length and samples by index.
+        dataset: of samples.
         tasks: truth that is kept, "depth" and "labels".
         keep: False reads pictures anew each time.
     """
 
-    def __init__(self, dataset: Any, tasks: Sequence[str] = ("depth", "labels"), keep: bool = True) -> None:
+    def __init__(self, dataset: Pictures, tasks: Sequence[str] = ("depth", "labels"), keep: bool = True) -> None:
         self._dataset, self._tasks, self._keep = dataset, tuple(tasks), keep
         self._kept: dict[int, Compact] = {}
 
@@ -73,13 +87,14 @@ class Samples:
             self._kept[index] = compact
         return compact
 
-    def _compact(self, sample: Any) -> Compact:
+    def _compact(self, sample: Sample) -> Compact:
         depth = sample.depth.half() if "depth" in self._tasks and sample.depth is not None else None
         labels = sample.labels.to(torch.uint8) if "labels" in self._tasks and sample.labels is not None else None
         return Compact(sample.image, depth, labels, sample.focal_px, sample.name)
 
-    def label_counts(self, classes: int) -> Tensor:
+    def label_counts(self) -> Tensor:
         """Pixels of each class over all pictures, (classes,)."""
+        classes = len(self._dataset.table.names)
         counts = torch.zeros(classes, dtype=torch.long)
         for index in range(len(self)):
             labels = self[index].labels

@@ -1,25 +1,16 @@
 """Made-up labelled pictures for tests of the training of heads: bright things are near and have label 1."""
 
-from dataclasses import dataclass
-
 import torch
 
+from isp_ns.data.labelled import LabelTable, Sample
+
 HEIGHT, WIDTH = 48, 64
-
-
-@dataclass(frozen=True)
-class Scene:
-    image: torch.Tensor
-    depth: torch.Tensor | None
-    labels: torch.Tensor | None
-    focal_px: float | None
-    name: str
 
 
 class Scenes:
     """A few pictures of two halves, one dark and far, one bright and near."""
 
-    classes = ("dark", "bright")
+    table = LabelTable("two", "two", ("dark", "bright"), ((0, 0, 0), (255, 255, 255)), ((0,), (1,)))
 
     def __init__(self, count=4, seed=0):
         self.count, self.seed = count, seed
@@ -39,4 +30,4 @@ class Scenes:
         depth[0, 0] = 0
         labels = bright.long()
         labels[0, -1] = 255
-        return Scene(image, depth, labels, 51.89, f"{index:04d}")
+        return Sample(image, depth, labels, 51.89, f"{index:04d}")

@@ -147,5 +147,5 @@ def test_samples_are_small_and_counted():
     assert samples[0].depth is None
     assert samples[0].labels.dtype == torch.uint8
     assert samples[0] is samples[0]
-    counts = samples.label_counts(2)
+    counts = samples.label_counts()
     assert int(counts.sum()) == 4 * 47 * 64

@@ -1,0 +1,307 @@
+"""From a recipe of heads to trained networks and a table: every method and seed in turn, each resumable by itself."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from isp_ns.core.errors import ModelError
+from isp_ns.data.datasets import open_dataset
+from isp_ns.nets.cards import load_space
+from isp_ns.nets.heads import HeadSpec, PerceptionNet
+from isp_ns.nets.layers import channels_last
+from isp_ns.nets.precision import bf16_is_fast, to_bf16
+from isp_ns.nets.space import NeuralSpace
+from isp_ns.train.dense_losses import class_weights
+from isp_ns.train.feature_file import FeatureFile, cached_features
+from isp_ns.train.feature_source import CachedSource, LiveSource, encode_view, seeded
+from isp_ns.train.loop import Budget
+from isp_ns.train.manifest import data_root
+from isp_ns.train.multitask import MultitaskTrainer
+from isp_ns.train.perception_recipe import Method, PerceptionRecipe, load_perception_recipe
+from isp_ns.train.perception_score import score_network
+from isp_ns.train.perception_table import table_of
+from isp_ns.train.readers import Reader, build_reader, fixed_camera
+from isp_ns.train.samples import Encoded, Pictures, Samples
+from isp_ns.train.views import draw_view, whole_view
+
+__all__ = ["Workshop", "fresh_network", "run_folder", "run_perception", "scored_features"]
+
+
+def fresh_network(recipe: PerceptionRecipe, method: Method, channels: int, classes: int, seed: int) -> PerceptionNet:
+    """A network for the tasks of a method, with weights from the seed."""
+    torch.manual_seed(seed)
+    tasks = {task: (classes if task == "labels" else None) for task in method.tasks}
+    net: PerceptionNet = channels_last(PerceptionNet(HeadSpec(inputs=channels, **recipe.net), tasks))
+    return net
+
+
+def scored_features(labelled: Pictures, reader: Reader, pictures: int | None = None) -> Iterator[Encoded]:
+    """Whole pictures through a reader, one by one, the noise of each from its index.
+
+    Args:
+        labelled: the pictures.
+        reader: what makes features of them.
+        pictures: how many, evenly spread; all if left out.
+    """
+    samples = Samples(labelled, keep=False)
+    for index in picked(len(samples), pictures):
+        sample = samples[index]
+        with torch.no_grad():
+            yield encode_view(sample, whole_view(sample.size), reader, seeded(index))
+
+
+def picked(count: int, pictures: int | None) -> list[int]:
+    """Indices of some pictures, evenly spread."""
+    wanted = min(count, pictures or count)
+    return [place * count // wanted for place in range(wanted)]
+
+
+@dataclass
+class Workshop:
+    """What all methods of a recipe share: data, reader and features.
+
+    Attributes:
+        recipe: what to do.
+        train: labelled pictures to train on.
+        test: labelled pictures to score on.
+        space: frozen.
+        reader: of the training views.
+        test_reader: of the test split.
+        features: folder of cached features.
+        digest: of the neural space's weights.
+    """
+
+    recipe: PerceptionRecipe
+    train: Pictures
+    test: Pictures
+    space: NeuralSpace
+    reader: Reader
+    test_reader: Reader
+    features: Path
+    digest: str
+
+    @classmethod
+    def open(cls, recipe: PerceptionRecipe, data: Path | None, features: Path) -> "Workshop":
+        """Load space and datasets.
+
+        Raises:
+            ModelError: if there is no such space, or no data.
+            DecodeError: if a dataset is not as it should be.
+        """
+        try:
+            space, card = load_space(recipe.space)
+        except ValueError as error:
+            raise ModelError(str(error)) from error
+        space = to_bf16(space) if bf16_is_fast() else space
+        folder = data_root(data) / recipe.folder
+        train, test = (open_dataset(recipe.dataset, folder, split, recipe.labels) for split in recipe.splits)
+        readers = [build_reader(recipe.input, space, c) for c in (recipe.cameras, fixed_camera(recipe.test_noise))]
+        return cls(recipe, train, test, space, readers[0], readers[1], features, card.digest)
+
+    def _settings(self, **more: Any) -> dict[str, Any]:
+        recipe = self.recipe
+        shared = {"space": self.digest, "input": recipe.input, "dataset": recipe.dataset, "labels": recipe.labels}
+        return {**shared, "splits": recipe.splits, **more}
+
+    def test_features(self) -> FeatureFile:
+        """Features of the test split, at the recipe's fixed noise."""
+        settings = self._settings(noise=self.recipe.test_noise, pictures=len(self.test))
+        return cached_features(self.features, "test", settings, lambda: scored_features(self.test, self.test_reader))
+
+    def _variants(self, samples: Samples) -> Iterator[Encoded]:
+        views = self.recipe.views
+        width, _, height = next(iter(views.aspects)).partition(":")
+        aspect = (int(width), int(height))
+        for variant in range(self.recipe.variants):
+            for index in range(len(samples)):
+                rng, sample = seeded(self.recipe.seeds[0], 6, variant, index), samples[index]
+                view = draw_view(sample.size, aspect, rng, zoom=views.zoom, scales=views.scales)
+                with torch.no_grad():
+                    yield encode_view(sample, view, self.reader, rng, views.colour)
+
+    def source(self, samples: Samples, seed: int) -> LiveSource | CachedSource:
+        """Batches as the recipe says."""
+        recipe = self.recipe
+        if recipe.source == "live":
+            return LiveSource(samples, self.reader, recipe, seed)
+        settings = self._settings(views=asdict(recipe.views), cameras=asdict(recipe.cameras), variants=recipe.variants)
+        settings |= {"seed": recipe.seeds[0], "pictures": len(samples)}
+        file = cached_features(self.features, "train", settings, lambda: self._variants(samples))
+        return CachedSource(file, len(samples), self.reader, recipe, seed)
+
+
+def run_folder(out: Path, method: str, seed: int) -> Path:
+    """Where a run keeps its checkpoint, network and result."""
+    return out / f"{method}-{seed}"
+
+
+def _load_network(net: PerceptionNet, folder: Path) -> PerceptionNet:
+    path = folder / "network.safetensors"
+    if not path.is_file():
+        raise ModelError(f"{path}: the teacher is not trained yet; run its method first")
+    net.load_state_dict(load_file(path))
+    return net.eval().requires_grad_(False)
+
+
+def _weights_of_classes(workshop: Workshop, samples: Samples) -> Tensor | None:
+    recipe = workshop.recipe
+    if recipe.class_weights == "none" or "labels" not in recipe.tasks:
+        return None
+    return class_weights(samples.label_counts(), recipe.class_weights)
+
+
+@dataclass
+class _Runner:
+    """All runs of a recipe."""
+
+    workshop: Workshop
+    samples: Samples
+    out: Path
+    budget: Budget
+    resume: bool
+
+    def network(self, method: Method, seed: int) -> PerceptionNet:
+        classes = len(self.workshop.train.table.names)
+        return fresh_network(self.workshop.recipe, method, self.workshop.reader.channels, classes, seed)
+
+    def teachers(self, method: Method, seed: int) -> dict[str, PerceptionNet]:
+        found = {}
+        for task, name in method.teachers.items():
+            teacher = self.workshop.recipe.method(name)
+            found[task] = _load_network(self.network(teacher, seed), run_folder(self.out, name, seed))
+        return found
+
+    def train(self, method: Method, seed: int, stop_after: int | None) -> dict[str, Any] | None:
+        """Train one method with one seed; None if it was stopped."""
+        workshop, folder = self.workshop, run_folder(self.out, method.name, seed)
+        result = folder / "result.json"
+        if self.resume and result.is_file():
+            done: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+            return done
+        test = workshop.test_features()
+        source = workshop.source(self.samples, seed)
+        trainer = MultitaskTrainer(
+            workshop.recipe,
+            method,
+            self.network(method, seed),
+            source,
+            lambda net: score_network(net, test, workshop.test, workshop.recipe),
+            _steps(self.budget, source.steps_per_epoch),
+            folder,
+            seed,
+            self.teachers(method, seed),
+            _weights_of_classes(workshop, self.samples),
+        )
+        if self.resume and trainer.checkpoint.is_file():
+            trainer.resume()
+        try:
+            trainer.run(stop_after)
+        finally:
+            source.close()
+        if trainer.progress < 1:
+            return None
+        return self._finish(trainer, folder)
+
+    def _finish(self, trainer: MultitaskTrainer, folder: Path) -> dict[str, Any]:
+        state = {name: value.contiguous() for name, value in trainer.average.state_dict().items()}
+        save_file(state, folder / "network.safetensors")
+        row = row_of(trainer)
+        (folder / "result.json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+        return row
+
+
+def _steps(budget: Budget, steps_per_epoch: int) -> Budget:
+    """A budget of epochs as one of steps."""
+    return budget if budget.steps is None else Budget(steps=budget.steps * steps_per_epoch)
+
+
+def row_of(trainer: MultitaskTrainer) -> dict[str, Any]:
+    """The row of a finished run: size, cost, and the scores of the last epoch and of the mean of the last ones."""
+    from isp_ns.nets.counters import macs_per_pixel, parameters
+
+    net, recipe = trainer.average, trainer.recipe
+    probe = torch.zeros(1, net.spec.inputs, 120, 160)
+    numbers = [name for name, value in trainer.scores[-1].items() if isinstance(value, float)]
+    return {
+        "method": trainer.method.name,
+        "seed": trainer.seed,
+        "tasks": list(trainer.method.tasks),
+        "balance": trainer.method.balance,
+        "distilled": bool(trainer.method.teachers),
+        "parameters": parameters(net),
+        "macs": round(macs_per_pixel(lambda: net(probe), [net], 1)),
+        "epochs": round(trainer.step / trainer.source.steps_per_epoch, 2),
+        "steps": trainer.step,
+        "train_s": round(trainer.elapsed_s),
+        "scored_epochs": len(trainer.scores),
+        "last": trainer.scores[-1],
+        "mean": {name: sum(s[name] for s in trainer.scores) / len(trainer.scores) for name in numbers},
+        "input": recipe.input,
+    }
+
+
+def run_perception(
+    path: Path,
+    out: Path,
+    *,
+    time_s: float | None = None,
+    epochs: int | None = None,
+    resume: bool = False,
+    methods: Sequence[str] = (),
+    data: Path | None = None,
+    stop_after: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train the heads of a recipe and write the table of their scores.
+
+    Args:
+        path: the recipe.
+        out: folder of a folder per method and seed, of cached features, and of results.json.
+        time_s: seconds of training of each method and seed.
+        epochs: passes over the data instead, exactly repeatable; the recipe's if neither is given.
+        resume: keep finished runs and continue interrupted ones.
+        methods: names of those to train; all if empty.
+        data: folder of the datasets, else ISP_NS_SHARED_DATA.
+        stop_after: stop each run after this step, with a checkpoint.
+        changes: fields of the recipe that are replaced, such as `input`.
+
+    Returns:
+        The table, as written.
+
+    Raises:
+        ModelError: if the recipe or a teacher cannot be used, or there are no data.
+        DecodeError: if a dataset is not as it should be.
+    """
+    recipe = replace(load_perception_recipe(path), **dict(changes or {}))
+    chosen = [recipe.method(name) for name in methods] if methods else list(recipe.methods)
+    if time_s is None and epochs is None:
+        epochs = recipe.epochs
+    torch.set_num_threads(recipe.threads)
+    out.mkdir(parents=True, exist_ok=True)
+    workshop = Workshop.open(recipe, data, out / "features")
+    samples = Samples(workshop.train, recipe.tasks)
+    runner = _Runner(workshop, samples, out, Budget(time_s=time_s, steps=epochs), resume)
+    for method in chosen:
+        for seed in method.seeds:
+            runner.train(method, seed, stop_after)
+            write_table(recipe, workshop, out)
+    return write_table(recipe, workshop, out)
+
+
+def write_table(recipe: PerceptionRecipe, workshop: Workshop, out: Path) -> dict[str, Any]:
+    """Gather the rows of all finished runs of a recipe into results.json."""
+    rows = [
+        json.loads(result.read_text(encoding="utf-8"))
+        for method in recipe.methods
+        for seed in method.seeds
+        if (result := run_folder(out, method.name, seed) / "result.json").is_file()
+    ]
+    table = table_of(recipe, rows, workshop.digest)
+    (out / "results.json").write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    return table

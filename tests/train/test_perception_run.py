@@ -1,0 +1,142 @@
+"""Whole runs of a recipe on made-up scenes: table, resume by method, teachers, the study of inputs."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+from perception_scene import Scenes
+
+from isp_ns.core.errors import ModelError
+from isp_ns.nets.layers import channels_last
+from isp_ns.nets.space import NeuralSpace, SpaceSpec
+from isp_ns.train import perception_run
+from isp_ns.train.perception_run import picked, run_perception
+from isp_ns.train.perception_table import table_of
+from isp_ns.train.robustness import CONDITIONS, study_robustness
+
+METHODS = [
+    {"name": "single-depth", "tasks": ["depth"]},
+    {"name": "single-labels", "tasks": ["labels"]},
+    {"name": "uniform"},
+    {"name": "distilled", "teachers": {"depth": "single-depth", "labels": "single-labels"}},
+]
+RECIPE = {
+    "kind": "perception",
+    "name": "tiny",
+    "dataset": "nyuv2",
+    "folder": "two",
+    "net": {"fine": 8, "middle": 8, "deep": 8, "deep_blocks": 1},
+    "batch": 2,
+    "fresh": 2,
+    "epochs": 2,
+    "last_epochs": 1,
+    "dtype": "float32",
+    "score_grid": "cells",
+    "class_weights": "root",
+    "views": {"zoom": 1.2, "colour": 0.5},
+    "methods": METHODS,
+}
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """A recipe of a tiny space on two made-up scenes, and the folder of its data."""
+    torch.manual_seed(0)
+    space = channels_last(NeuralSpace(SpaceSpec(16, 24, 16, 1, 1, 1, 1, 8, 8), "tiny")).eval().requires_grad_(False)
+    monkeypatch.setattr(perception_run, "load_space", lambda name: (space, SimpleNamespace(digest="d", space_id="t")))
+    monkeypatch.setattr(perception_run, "bf16_is_fast", lambda: False)
+    monkeypatch.setattr(
+        perception_run, "open_dataset", lambda name, root, split, labels: Scenes(2, int(split == "test"))
+    )
+
+    def write(**changes):
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump({**RECIPE, **changes}))
+        return path
+
+    return write, tmp_path
+
+
+def test_every_method_has_a_row(job):
+    write, folder = job
+    table = run_perception(write(source="cached"), folder / "out", data=folder)
+    assert table == json.loads((folder / "out" / "results.json").read_text())
+    rows = {row["method"]: row for row in table["rows"]}
+    assert list(rows) == [method["name"] for method in METHODS]
+    assert table["protocol"]["space_digest"] == "d"
+    assert rows["single-depth"]["delta_mtl_last"] is None
+    assert "miou" not in rows["single-depth"]["last"]
+    assert {"delta1", "rmse_m", "miou", "pixel_accuracy", "iou"} <= set(rows["distilled"]["last"])
+    assert rows["distilled"]["distilled"]
+    assert rows["uniform"]["parameters"] == rows["distilled"]["parameters"] > rows["single-depth"]["parameters"]
+    assert rows["uniform"]["epochs"] == 2
+    single = {task: rows[f"single-{task}"]["last"] for task in ("depth", "labels")}
+    depth = 1 - rows["uniform"]["last"]["aerr_m"] / single["depth"]["aerr_m"]
+    labels = rows["uniform"]["last"]["miou"] / single["labels"]["miou"] - 1
+    assert rows["uniform"]["delta_mtl_last"] == pytest.approx(50 * (depth + labels), abs=1e-3)
+
+
+def test_finished_methods_are_kept_and_interrupted_ones_go_on(job):
+    write, folder = job
+    path, out = write(methods=METHODS[:2]), folder / "out"
+    run_perception(path, out, data=folder, methods=["single-depth"])
+    before = (out / "single-depth-1" / "network.safetensors").stat().st_mtime_ns
+    run_perception(path, out, data=folder, methods=["single-labels"], stop_after=1)
+    assert not (out / "single-labels-1" / "result.json").exists()
+    table = run_perception(path, out, data=folder, resume=True)
+    assert [row["method"] for row in table["rows"]] == ["single-depth", "single-labels"]
+    assert (out / "single-depth-1" / "network.safetensors").stat().st_mtime_ns == before
+    straight = run_perception(path, folder / "straight", data=folder)
+    assert table["rows"][1]["last"] == straight["rows"][1]["last"]
+
+
+def test_teachers_come_first(job):
+    write, folder = job
+    with pytest.raises(ModelError, match="teacher is not trained yet"):
+        run_perception(write(), folder / "out", data=folder, methods=["distilled"])
+
+
+def test_scores_on_the_truth(job):
+    write, folder = job
+    table = run_perception(write(methods=[{"name": "m"}], score_grid="truth", epochs=1), folder / "out", data=folder)
+    assert 0 <= table["rows"][0]["last"]["miou"] <= 1
+
+
+def test_inputs_and_conditions(job, monkeypatch):
+    write, folder = job
+    few = {name: CONDITIONS[name] for name in ("base", "noise 4e-3")}
+    monkeypatch.setattr("isp_ns.train.robustness.CONDITIONS", few)
+    path = write(methods=[{"name": "m"}], epochs=1)
+    table = study_robustness(path, folder / "out", unseen=["fictitious-phone"], pictures=1, data=folder)
+    assert table == json.loads((folder / "out" / "robustness.json").read_text())
+    assert [row["input"] for row in table["rows"][::3]] == ["space", "rendered", "demosaic"]
+    assert [row["condition"] for row in table["rows"][:3]] == ["base", "noise 4e-3", "camera fictitious-phone"]
+    sizes = {
+        json.loads((folder / "out" / name / "m-1" / "result.json").read_text())["parameters"]
+        for name in ("space", "rendered", "demosaic")
+    }
+    assert len(sizes) == 1
+
+
+def test_pictures_are_evenly_spread():
+    assert picked(10, 5) == [0, 2, 4, 6, 8]
+    assert picked(3, None) == [0, 1, 2]
+    assert picked(3, 9) == [0, 1, 2]
+
+
+def test_delta_needs_both_single_networks():
+    recipe = SimpleNamespace(
+        dataset="d", labels="l", splits=("a", "b"), input="space", space="s", test_noise=0, score_grid="truth", ema=1,
+        last_epochs=1, name="n",
+    )  # fmt: skip
+    row = {"method": "u", "seed": 1, "tasks": ["depth", "labels"], "balance": "uniform", "distilled": False}
+    row |= {"last": {"aerr_m": 0.5, "miou": 0.4}, "mean": {"aerr_m": 0.5, "miou": 0.4}}
+    single = [
+        {**row, "method": task, "tasks": [task], "last": scores, "mean": scores}
+        for task, scores in (("depth", {"aerr_m": 0.625}), ("labels", {"miou": 0.5}))
+    ]
+    assert table_of(recipe, [row, single[0]], "d")["rows"][0]["delta_mtl_last"] is None
+    # 20 % better and 20 % worse.
+    assert table_of(recipe, [row, *single], "d")["rows"][0]["delta_mtl_last"] == pytest.approx(0.0)
