@@ -10,12 +10,24 @@ from typing import Any
 import yaml
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
+from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.nets.layers import channels_last
 from isp_ns.nets.space import NeuralSpace, SpaceSpec
 
-__all__ = ["Card", "load_space", "read_card", "save_space", "shipped_spaces", "verify_weights", "weights_folder"]
+__all__ = [
+    "Card",
+    "load_perception",
+    "load_space",
+    "read_card",
+    "save_perception",
+    "save_space",
+    "shipped_cards",
+    "shipped_spaces",
+    "verify_weights",
+    "weights_folder",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +112,17 @@ def shipped_spaces(folder: Path | None = None) -> dict[str, Card]:
     Raises:
         ValueError: if a card cannot be read.
     """
+    return {name: card for name, card in shipped_cards(folder).items() if card.kind == "space"}
+
+
+def shipped_cards(folder: Path | None = None) -> dict[str, Card]:
+    """All cards in a folder, the shipped one if left out, by name.
+
+    Raises:
+        ValueError: if a card cannot be read.
+    """
     cards = (read_card(path) for path in sorted((folder or weights_folder()).glob("*.yaml")))
-    return {card.name: card for card in cards if card.kind == "space"}
+    return {card.name: card for card in cards}
 
 
 def verify_weights(card_path: Path) -> tuple[Card, bytes]:
@@ -132,9 +153,23 @@ def _find_card(name: str, folder: Path | None) -> Path:
     place = folder or weights_folder()
     path = place / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(shipped_spaces(place))) or "none"
+        known = ", ".join(sorted(shipped_cards(place))) or "none"
         raise ValueError(f"there are no weights {name!r} in {place}; there are: {known}")
     return path
+
+
+def _load(name: str, folder: Path | None, kind: str, what: str) -> tuple[Card, bytes]:
+    card, content = verify_weights(_find_card(name, folder))
+    if card.kind != kind:
+        raise ValueError(f"weights {name!r} are of kind {card.kind!r}, not {what}")
+    return card, content
+
+
+def _fill(net: nn.Module, card: Card, content: bytes) -> None:
+    try:
+        net.load_state_dict(load_tensors(content))
+    except RuntimeError as error:
+        raise ValueError(f"weights {card.name!r} do not fit the sizes on their card: {error}") from error
 
 
 def load_space(name: str, folder: Path | None = None) -> tuple[NeuralSpace, Card]:
@@ -147,15 +182,29 @@ def load_space(name: str, folder: Path | None = None) -> tuple[NeuralSpace, Card
     Raises:
         ValueError: if card or weights are absent, altered, or of another shape than the card says.
     """
-    card, content = verify_weights(_find_card(name, folder))
-    if card.kind != "space":
-        raise ValueError(f"weights {name!r} are of kind {card.kind!r}, not a neural space")
+    card, content = _load(name, folder, "space", "a neural space")
     space = NeuralSpace(SpaceSpec(**card.sizes), card.space_id)
-    try:
-        space.load_state_dict(load_tensors(content))
-    except RuntimeError as error:
-        raise ValueError(f"weights {name!r} do not fit the sizes on their card: {error}") from error
+    _fill(space, card, content)
     return channels_last(space).eval().requires_grad_(False), card
+
+
+def load_perception(name: str, folder: Path | None = None) -> tuple[PerceptionNet, Card]:
+    """Trained depth and label heads, in evaluation mode, fp32, channels last.
+
+    Their card's `domain` holds `tasks` (name → number of classes, or null), `classes` (name and colour of each label)
+    and `space_digest`, that of the weights of the space they read.
+
+    Args:
+        name: such as "nyu-lite".
+        folder: where card and weights are; the shipped ones if left out.
+
+    Raises:
+        ValueError: if card or weights are absent, altered, or of another shape than the card says.
+    """
+    card, content = _load(name, folder, "perception", "depth and label heads")
+    net = PerceptionNet(HeadSpec(**card.sizes), card.domain["tasks"])
+    _fill(net, card, content)
+    return channels_last(net).eval().requires_grad_(False), card
 
 
 def save_space(space: NeuralSpace, card: Card, folder: Path) -> Path:
@@ -169,9 +218,25 @@ def save_space(space: NeuralSpace, card: Card, folder: Path) -> Path:
     Returns:
         The path of the card.
     """
-    tensors: dict[str, Tensor] = {
-        name: value.detach().float().cpu().contiguous() for name, value in space.state_dict().items()
-    }
+    return _save(space, card, folder)
+
+
+def save_perception(net: PerceptionNet, card: Card, folder: Path) -> Path:
+    """Write NAME.safetensors and NAME.yaml of heads, as `save_space` does for a space.
+
+    Raises:
+        ValueError: if the card's domain lacks the tasks of the network.
+    """
+    if card.domain.get("tasks") != net.tasks:
+        raise ValueError(f"the card's domain has the tasks {card.domain.get('tasks')}, the network {net.tasks}")
+    return _save(net, card, folder)
+
+
+def _save(net: nn.Module, card: Card, folder: Path) -> Path:
+    tensors: dict[str, Tensor] = {}
+    for name, value in net.state_dict().items():
+        stored = value.detach().cpu().contiguous()
+        tensors[name] = stored.float() if stored.is_floating_point() else stored
     content = save_tensors(tensors)
     values = {"schema": 1, **asdict(card), "digest": hashlib.sha256(content).hexdigest()}
     (folder / f"{card.name}.safetensors").write_bytes(content)

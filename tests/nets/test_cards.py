@@ -4,8 +4,19 @@ import pytest
 import torch
 import yaml
 
-from isp_ns.nets.cards import Card, load_space, read_card, save_space, shipped_spaces, verify_weights, weights_folder
+from isp_ns.nets.cards import (
+    Card,
+    load_perception,
+    load_space,
+    read_card,
+    save_perception,
+    save_space,
+    shipped_spaces,
+    verify_weights,
+    weights_folder,
+)
 from isp_ns.nets.counters import parameters, raw_path_macs
+from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.nets.space import NeuralSpace, SpaceSpec
 
 SPEC = SpaceSpec(16, 16, 16, 1, 1, 1, 1, 8, 8)
@@ -80,3 +91,21 @@ def test_shipped_weights_are_what_their_cards_say(name):
     assert card.macs_per_pixel["raw_path"] == pytest.approx(raw_path_macs(space)["raw_path"])
     assert card.data
     assert card.measured
+
+
+def test_heads_make_the_round_trip_with_their_tasks(tmp_path):
+    torch.manual_seed(0)
+    net = PerceptionNet(HeadSpec(20, 8, 12, 16), {"depth": None, "labels": 3})
+    net.trunk.enter[1].running_mean.normal_()
+    values = {"name": "tiny-heads", "kind": "perception", "space_id": "test-1", "sizes": net.spec.sizes()}
+    values |= {"recipe": "none", "data": {"nothing": "CC0"}, "seed": 0, "steps": 0, "wall_time_s": 0.0}
+    values |= {"machine": "a test", "noise": {}, "parameters": {}, "macs_per_pixel": {}, "halo_px": 0}
+    save_perception(net, Card(**values, domain={"tasks": net.tasks}), tmp_path)
+    loaded, _ = load_perception("tiny-heads", tmp_path)
+    pooled = torch.randn(1, 20, 16, 24)
+    for task, output in net.eval()(pooled).items():
+        assert torch.equal(loaded(pooled)[task], output)
+    with pytest.raises(ValueError, match="not a neural space"):
+        load_space("tiny-heads", tmp_path)
+    with pytest.raises(ValueError, match="the card's domain has the tasks None"):
+        save_perception(net, Card(**values, domain={}), tmp_path)
