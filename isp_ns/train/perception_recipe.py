@@ -126,6 +126,7 @@ class PerceptionRecipe:
         threads: of torch.
         checkpoint_s: seconds between checkpoints.
         licence: of the weights.
+        scenes: what the pictures show, for the card.
     """
 
     kind: str
@@ -166,6 +167,7 @@ class PerceptionRecipe:
     threads: int = 1
     checkpoint_s: float = 120.0
     licence: str = ""
+    scenes: str = ""
 
     def method(self, name: str) -> Method:
         """A method by its name.

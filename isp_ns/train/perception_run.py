@@ -30,7 +30,7 @@ from isp_ns.train.readers import Reader, build_reader, fixed_camera
 from isp_ns.train.samples import Encoded, Pictures, Samples
 from isp_ns.train.views import draw_view, whole_view
 
-__all__ = ["Workshop", "fresh_network", "run_folder", "run_perception", "scored_features"]
+__all__ = ["Workshop", "fresh_network", "open_split", "run_folder", "run_perception", "scored_features"]
 
 
 def fresh_network(recipe: PerceptionRecipe, method: Method, channels: int, classes: int, seed: int) -> PerceptionNet:
@@ -54,6 +54,17 @@ def scored_features(labelled: Pictures, reader: Reader, pictures: int | None = N
         sample = samples[index]
         with torch.no_grad():
             yield encode_view(sample, whole_view(sample.size), reader, seeded(index))
+
+
+def open_split(recipe: PerceptionRecipe, data: Path | None, split: str) -> Pictures:
+    """A split of a recipe's dataset.
+
+    Raises:
+        ModelError: if there are no data.
+        DecodeError: if the dataset is not as it should be.
+    """
+    found: Pictures = open_dataset(recipe.dataset, data_root(data) / recipe.folder, split, recipe.labels)
+    return found
 
 
 def picked(count: int, pictures: int | None) -> list[int]:
@@ -99,8 +110,7 @@ class Workshop:
         except ValueError as error:
             raise ModelError(str(error)) from error
         space = to_bf16(space) if bf16_is_fast() else space
-        folder = data_root(data) / recipe.folder
-        train, test = (open_dataset(recipe.dataset, folder, split, recipe.labels) for split in recipe.splits)
+        train, test = (open_split(recipe, data, split) for split in recipe.splits)
         readers = [build_reader(recipe.input, space, c) for c in (recipe.cameras, fixed_camera(recipe.test_noise))]
         return cls(recipe, train, test, space, readers[0], readers[1], features, card.digest)
 
@@ -211,7 +221,7 @@ class _Runner:
     def _finish(self, trainer: MultitaskTrainer, folder: Path) -> dict[str, Any]:
         state = {name: value.contiguous() for name, value in trainer.average.state_dict().items()}
         save_file(state, folder / "network.safetensors")
-        row = row_of(trainer)
+        row = {**row_of(trainer), "space_digest": self.workshop.digest}
         (folder / "result.json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
         return row
 

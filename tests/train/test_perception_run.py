@@ -7,11 +7,14 @@ import pytest
 import torch
 import yaml
 from perception_scene import Scenes
+from safetensors.torch import load_file
 
 from isp_ns.core.errors import ModelError
+from isp_ns.nets.cards import load_perception
 from isp_ns.nets.layers import channels_last
 from isp_ns.nets.space import NeuralSpace, SpaceSpec
-from isp_ns.train import perception_run
+from isp_ns.train import perception_export, perception_run
+from isp_ns.train.perception_export import export_perception
 from isp_ns.train.perception_run import picked, run_perception
 from isp_ns.train.perception_table import table_of
 from isp_ns.train.robustness import CONDITIONS, study_robustness
@@ -140,3 +143,27 @@ def test_delta_needs_both_single_networks():
     assert table_of(recipe, [row, single[0]], "d")["rows"][0]["delta_mtl_last"] is None
     # 20 % better and 20 % worse.
     assert table_of(recipe, [row, *single], "d")["rows"][0]["delta_mtl_last"] == pytest.approx(0.0)
+
+
+def test_weights_and_card_are_written(job, monkeypatch):
+    write, folder = job
+    space, card = perception_run.load_space("ns-lite")
+    monkeypatch.setattr(perception_export, "load_space", lambda name: (space, card))
+    path = write(methods=METHODS, epochs=1, licence="research only: a test", scenes="halves")
+    with pytest.raises(ModelError, match="not finished"):
+        export_perception(path, folder / "out", folder / "weights", data=folder)
+    run_perception(path, folder / "out", data=folder)
+    written = export_perception(path, folder / "out", folder / "weights", data=folder)
+    net, told = load_perception("tiny", folder / "weights")
+    assert written == folder / "weights" / "tiny.yaml"
+    assert told.domain["classes"] == [{"name": "dark", "colour": [0, 0, 0]}, {"name": "bright", "colour": [255] * 3}]
+    assert told.domain["space_digest"] == "d"
+    assert told.licence == "research only, see LICENSE-weights"
+    assert sum(told.parameters.values()) == sum(p.numel() for p in net.parameters())
+    assert told.measured["rows"][0]["method"] == "distilled"
+    stored = load_file(folder / "out" / "distilled-1" / "network.safetensors")
+    assert all(torch.equal(value, stored[name]) for name, value in net.state_dict().items())
+    changed = SimpleNamespace(digest="other", space_id="t")
+    monkeypatch.setattr(perception_export, "load_space", lambda name: (space, changed))
+    with pytest.raises(ModelError, match="have changed since"):
+        export_perception(path, folder / "out", folder / "weights", data=folder)
