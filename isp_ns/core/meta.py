@@ -141,6 +141,9 @@ class Meta:
     space: str | None = None
     """RGB space of a display or linear RGB frame, by the names of `isp_ns.ops.colour.SPACES`."""
 
+    depth_unit: str | None = None
+    """Of a depth frame: "m", or "relative" where the focal length is unknown."""
+
     # noise: variance = scale · x + offset for x in 0..1 (DNG NoiseProfile), one pair for each of R, G, B
     noise: tuple[tuple[float, float], tuple[float, float], tuple[float, float]] | None = None
 

@@ -41,8 +41,8 @@ class Step:
 
     @property
     def reads_metadata(self) -> bool:
-        """Whether the node makes a value from metadata or other values, at no cost, in every tile."""
-        return self.is_value and isinstance(self.reach, Local)
+        """Whether the node makes a value from metadata or other values alone."""
+        return self.is_value and (isinstance(self.reach, Local) or not self.pixels)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,9 @@ def _step(graph: Graph, name: str, sizes: dict[str, Size], metas: dict[str, Meta
     pixels = tuple(source for source in here.inputs if not graph.port(source).is_value)
     is_value = spec.output.is_value
     if not pixels:
-        return Step(name, (), Local(), params, is_value, (0, 0))
+        # Cheap values are made anew in every tile; one that says WHOLE is dear, and made once in a pass of its own.
+        reach = spec.reach if isinstance(spec.reach, Whole) else Local()
+        return Step(name, (), reach, params, is_value, (0, 0))
     size, meta, placement = sizes[pixels[0]], metas[pixels[0]], None
     if isinstance(spec.reach, Footprint):
         placement = spec.reach.place(meta, size, params)

@@ -55,11 +55,28 @@ def default_crop(picture: Picture, *, box: Box | None = None) -> Same:
     return frame.with_data(frame.data[:, top:bottom, left:right], full_size=(bottom - top, right - left))
 
 
+def _is_labels(picture: Frame) -> bool:
+    """Whether pixels are class numbers, which must not be mixed: one plane of integers."""
+    return len(picture.data) == 1 and not picture.data.dtype.is_floating_point
+
+
+def _nearest(picture: Frame, out_size: Size, target: Box) -> Tensor:
+    """The pixels of `target` at `out_size`, each a copy of the nearest one."""
+    rows, columns = (
+        ((torch.arange(target[axis], target[axis + 2]) + 0.5) * picture.full_size[axis] / out_size[axis]).long()
+        - picture.origin[axis]
+        for axis in (0, 1)
+    )
+    return picture.data[:, rows[:, None], columns]
+
+
 def _resized(picture: Frame, out_size: Size, box: Box | None, kernel: Kernel) -> Frame:
     """The pixels of `box` of the picture at `out_size`; integer pictures stay integers."""
     if out_size == picture.full_size:
         return picture
     target = box or (0, 0, *out_size)
+    if _is_labels(picture):
+        return picture.with_data(_nearest(picture, out_size, target), origin=target[:2], full_size=out_size)
     data = resize_tile(picture.data.float(), picture.box, target, picture.full_size, out_size, kernel)
     if not picture.data.dtype.is_floating_point:
         top = torch.iinfo(picture.data.dtype).max
@@ -133,8 +150,8 @@ def _warped(picture: Frame, coordinates: Coordinates | None, box: Box | None) ->
     target = box or (0, 0, *picture.full_size)
     places = coordinates(target)
     planes = places if len(places) in (1, len(picture.data)) else places[1:2]
-    integer = not picture.data.dtype.is_floating_point
-    data = resample(picture.data.float(), planes, picture.origin, mode="bilinear" if integer else "bicubic")
+    mode = "nearest" if _is_labels(picture) else "bicubic" if picture.data.dtype.is_floating_point else "bilinear"
+    data = resample(picture.data.float(), planes, picture.origin, mode=mode)
     return picture.with_data(data.to(picture.data.dtype), origin=target[:2])
 
 

@@ -1,6 +1,7 @@
 """The neural space as stages: a mosaic or a picture into features, features denoised, features into a picture.
 
-This family alone knows both networks and frames. Weights are loaded once, when a stage that names them first runs.
+With `neural_heads`, this family alone knows both networks and frames. Weights are loaded once, when a stage that names
+them first runs.
 """
 
 import functools
@@ -20,6 +21,7 @@ from isp_ns.nets.int8 import int8_is_fast, to_int8
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.reach import REACHES, SpaceReach
 from isp_ns.nets.space import NeuralSpace
+from isp_ns.stages import neural_heads as neural_heads
 from isp_ns.stages.raw import noise_of
 
 __all__ = ["decode", "denoise", "encode", "encode_rgb"]

@@ -1,0 +1,161 @@
+"""Depth and labels as stages of the family `neural`: pool the features, run the heads once, spread their answer.
+
+Everything heavy happens on the small grid of `isp_ns.nets.pooling`; the full size is interpolated tile by tile.
+"""
+
+import functools
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from isp_ns.core.errors import ModelError
+from isp_ns.core.frame import Frame
+from isp_ns.core.meta import Meta
+from isp_ns.core.ports import Depth, FeatureMaps, Labels, Port, Stats
+from isp_ns.core.reach import WHOLE, Local, Params, Reduce
+from isp_ns.core.stage import stage
+from isp_ns.nets.cards import Card, load_perception, shipped_cards
+from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, PerceptionNet
+from isp_ns.nets.pooling import pool_features, pooled_size
+
+__all__ = ["context", "depth", "focal_share", "heads_card", "pool", "segment"]
+
+Place = Annotated[Frame, Port("sensor|sensor_rgb|mosaic|camera_rgb|linear_rgb|display_rgb")]
+"""Any frame of the picture: only where it lies and what is known of the shot is read, so the cheapest one serves."""
+
+_FILM_WIDTH_MM = 36.0
+_NO_METRES = "relative"
+
+
+@functools.lru_cache(maxsize=8)
+def heads_card(weights: str) -> Card:
+    """The card of depth and label heads.
+
+    Raises:
+        ModelError: if there are none of that name.
+    """
+    cards = {name: card for name, card in shipped_cards().items() if card.kind == "perception"}
+    if weights not in cards:
+        raise ModelError(f"there are no depth and label heads {weights}; there are {', '.join(cards) or 'none'}")
+    return cards[weights]
+
+
+@functools.lru_cache(maxsize=4)
+def _heads(weights: str) -> PerceptionNet:
+    try:
+        return load_perception(weights)[0]
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+
+
+def _space_id(params: Params) -> str:
+    return heads_card(str(params["weights"])).space_id
+
+
+def _channels(weights: str, task: str) -> slice:
+    """Where the answer of a task lies among the channels that `neural.context` makes."""
+    tasks, start = heads_card(weights).domain["tasks"], 0
+    for name, classes in tasks.items():
+        width = 2 if classes is None else classes
+        if name == task:
+            return slice(start, start + width)
+        start += width
+    raise ModelError(f"the heads {weights} have no {task}; they have {', '.join(tasks)}")
+
+
+def focal_share(meta: Meta) -> float | None:
+    """The focal length as a share of the long side of the picture, or None where nothing is known.
+
+    Source: EXIF FocalLengthIn35mmFilm (41989), by the width of 35-mm film.
+    """
+    return meta.focal_35mm / _FILM_WIDTH_MM if meta.focal_35mm else None
+
+
+@stage("neural.pool", reach=Reduce(align=4), narrow=_space_id)
+def pool(features: FeatureMaps, *, weights: str = "nyu-lite") -> Stats:
+    """Bring features to the canonical grid that heads read, whatever the size of the picture.
+
+    Args:
+        features: of the space that the heads were trained on.
+        weights: name of the heads.
+
+    Source: see `isp_ns.nets.pooling`.
+    """
+    return pool_features(
+        features.b[None],
+        features.t[None],
+        size_px=features.size,
+        full_size_px=features.full_size,
+        origin_px=features.origin,
+    )[0]
+
+
+@stage("neural.context", reach=WHOLE)
+def context(pooled: Stats, *, weights: str = "nyu-lite") -> Stats:
+    """Run the heads on pooled features: the answers of all their tasks, on half of the canonical grid.
+
+    Args:
+        pooled: what `neural.pool` made.
+        weights: name of the heads.
+
+    Source: see `isp_ns.nets.heads.PerceptionNet`.
+    """
+    return torch.cat(list(_heads(weights)(pooled[None].float()).values()), 1)[0]
+
+
+def _spread(grid: Tensor, place: Frame) -> Tensor:
+    """A grid (C, h, w) over the full picture, at the pixels of `place`, (C, H, W), bilinear."""
+    cells = pooled_size(*place.full_size)
+    weights = []
+    for axis in (0, 1):
+        # A cell of the answer is two cells of the canonical grid, and the last one may hang over the edge.
+        per_px = cells[axis] / place.full_size[axis] / 2
+        start = place.origin[axis]
+        at = (torch.arange(start, start + place.size[axis]) + 0.5) * per_px - 0.5
+        at = at.clamp(0, grid.shape[1 + axis] - 1)
+        first, last = int(at[0]), min(int(at[-1]) + 2, grid.shape[1 + axis])
+        near = 1 - (at[:, None] - torch.arange(first, last)).abs()
+        weights.append((near.clamp_(min=0), slice(first, last)))
+    (rows, vertical), (columns, horizontal) = weights
+    out: Tensor = rows @ grid[:, vertical, horizontal] @ columns.mT
+    return out
+
+
+@stage("neural.depth", reach=Local())
+def depth(place: Place, context: Stats, *, weights: str = "nyu-lite") -> Depth:
+    """Depth in metres; relative, with a median of 1, where the focal length is unknown.
+
+    Args:
+        place: any frame of the picture; its pixels are not read.
+        context: what `neural.context` made with the same weights.
+        weights: name of the heads.
+
+    Source: canonical camera: Yin et al. 2023, "Metric3D".
+    """
+    log_depth = context[_channels(weights, "depth")][:1]
+    focal = focal_share(place.meta)
+    if focal is None:
+        scale = float(-log_depth.median())
+        meta = place.meta.with_values("stage", depth_unit=_NO_METRES)
+    else:
+        focal_cells = focal * max(pooled_size(*place.full_size))
+        scale = float(torch.log(torch.tensor(focal_cells / CANONICAL_FOCAL_CELLS)))
+        meta = place.meta.with_values("stage", depth_unit="m")
+    return Frame((_spread(log_depth, place) + scale).exp_(), meta, place.origin, place.full_size)
+
+
+@stage("neural.segment", reach=Local())
+def segment(place: Place, context: Stats, *, weights: str = "nyu-lite") -> Labels:
+    """Class numbers, uint8; the card of the weights has their names and colours.
+
+    Args:
+        place: any frame of the picture; its pixels are not read.
+        context: what `neural.context` made with the same weights.
+        weights: name of the heads.
+
+    Source: see `isp_ns.nets.heads.LabelDecoder`.
+    """
+    logits = context[_channels(weights, "labels")]
+    labels = _spread(logits, place).argmax(0, keepdim=True).to(torch.uint8)
+    return Frame(labels, place.meta, place.origin, place.full_size)

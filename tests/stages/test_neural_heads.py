@@ -1,0 +1,111 @@
+"""Depth and labels as stages, with heads of random weights on the shipped space."""
+
+import pytest
+import torch
+from sample_frames import meta, mosaic, photograph
+
+from isp_ns.core.frame import Frame
+from isp_ns.io.pipelines import load_patch, load_pipeline
+from isp_ns.nets import cards
+from isp_ns.nets.cards import Card, load_perception, load_space, save_perception, weights_folder
+from isp_ns.nets.heads import HeadSpec, PerceptionNet
+from isp_ns.nets.pooling import pooled_channels
+from isp_ns.stages import neural, neural_heads
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    """A folder with the shipped space and heads of random weights."""
+    folder = tmp_path_factory.mktemp("weights")
+    for path in weights_folder().glob("ns-lite.*"):
+        (folder / path.name).symlink_to(path)
+    space, card = load_space("ns-lite")
+    torch.manual_seed(0)
+    net = PerceptionNet(
+        HeadSpec(pooled_channels(space.spec.z_b, space.spec.z_t), 8, 12, 16, 1, 1, 1), {"depth": None, "labels": 13}
+    )
+    values = {"name": "nyu-lite", "kind": "perception", "space_id": card.space_id, "sizes": net.spec.sizes()}
+    values |= {"recipe": "none", "data": {"nothing": "CC0"}, "seed": 0, "steps": 0, "wall_time_s": 0.0}
+    values |= {"machine": "a test", "noise": {}, "parameters": {}, "macs_per_pixel": {}, "halo_px": 0}
+    save_perception(net, Card(**values, domain={"tasks": net.tasks}), folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(folder, monkeypatch):
+    monkeypatch.setattr(cards, "weights_folder", lambda: folder)
+    neural_heads.heads_card.cache_clear()
+    neural_heads._heads.cache_clear()
+    yield
+    neural_heads.heads_card.cache_clear()
+    neural_heads._heads.cache_clear()
+    neural._card.cache_clear()
+
+
+@pytest.fixture
+def graph():
+    return load_pipeline("classic").patch(load_patch("neural")).patch(load_patch("perception"))
+
+
+def _frame(height=120, width=160, **values):
+    rgb = photograph(height, width)
+    return Frame((mosaic(rgb, "RGGB") * 15000 + 512).to(torch.uint16), meta("RGGB").with_values("exif", **values))
+
+
+def test_three_outputs_from_one_encoder_pass(graph):
+    run = graph.run(raw=_frame(focal_35mm=28.0), want=["image", "depth", "labels"], tile_px=64)
+    assert run["image"].size == run["depth"].size == run["labels"].size == (120, 160)
+    assert run.trace["features"].calls == run.trace["clean"].calls == run.trace["rgb"].calls
+    assert run.trace["context"].calls == 1
+    alone = graph.run(raw=_frame(), want=["image"], tile_px=64)
+    assert run.trace["features"].calls == alone.trace["features"].calls
+    assert run["labels"].data.dtype == torch.uint8
+    assert int(run["labels"].data.max()) < 13
+
+
+def test_tiles_give_what_the_whole_gives(graph):
+    frame = _frame(focal_35mm=28.0)
+    tiled, whole = (graph.run(raw=frame, want=["depth", "labels"], tile_px=px) for px in (64, 4096))
+    assert torch.allclose(tiled["depth"].data, whole["depth"].data, rtol=1e-3)
+    assert float((tiled["labels"].data == whole["labels"].data).float().mean()) > 0.999
+
+
+def test_metres_follow_the_focal_length(graph):
+    near, far = (graph.run(raw=_frame(focal_35mm=mm), want=["depth"])["depth"] for mm in (25.0, 50.0))
+    assert torch.allclose(far.data, 2 * near.data, rtol=1e-3)
+    assert near.meta.depth_unit == "m"
+
+
+def test_the_canonical_camera_is_taken_at_its_word(graph):
+    """At NYU's focal length (518.9 of 640 pixels) the depth is what the network says."""
+    frame = _frame(focal_35mm=36 * 518.9 / 640)
+    run = graph.run(raw=frame, want=["depth", "context"], tile_px=4096)
+    assert float(run["depth"].data.log().mean()) == pytest.approx(float(run["context"][0].mean()), abs=1e-3)
+
+
+def test_without_a_focal_length_depth_is_relative(graph):
+    found = graph.run(raw=_frame(), want=["depth"])["depth"]
+    assert found.meta.depth_unit == "relative"
+    assert float(found.data.median()) == pytest.approx(1, rel=0.02)
+
+
+def test_spreading_is_torch_interpolation_where_grids_agree():
+    grid = torch.randn(3, 60, 80)
+    net_view = torch.nn.functional.interpolate(grid[None], size=(480, 640), mode="bilinear", align_corners=False)[0]
+    whole = Frame(torch.zeros(1, 480, 640))
+    assert torch.allclose(neural_heads._spread(grid, whole), net_view, atol=1e-5)
+    tile = whole.crop((64, 128, 200, 260))
+    assert torch.allclose(neural_heads._spread(grid, tile), net_view[:, 64:200, 128:260], atol=1e-5)
+
+
+def test_heads_of_another_space_do_not_connect(folder, graph):
+    path = folder / "nyu-lite.yaml"
+    text = path.read_text()
+    _, card = load_perception("nyu-lite", folder)
+    try:
+        path.write_text(text.replace(f"space_id: {card.space_id}", "space_id: elsewhere"))
+        neural_heads.heads_card.cache_clear()
+        with pytest.raises(Exception, match="elsewhere"):
+            load_pipeline("classic").patch(load_patch("neural")).patch(load_patch("perception"))
+    finally:
+        path.write_text(text)
