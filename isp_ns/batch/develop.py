@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isp_ns.batch.derived import Classes, class_table, derive, nodes_for
 from isp_ns.batch.job import Draft
 from isp_ns.batch.options import DCP_PREFIX, linear_tap, parse_matrix
 from isp_ns.batch.recipe import RENDERERS, Built
@@ -61,6 +62,7 @@ class Developed:
     pipeline: str
     remarks: tuple[str, ...] = ()
     trace: str = ""
+    classes: Classes | None = None
 
 
 class Developer:
@@ -92,13 +94,14 @@ class Developer:
         frame = frame.with_data(frame.data, meta=adjusted(frame.meta, draft.settings))
         frame = with_estimates(frame)
         inputs: dict[str, Any] = {built.input: frame}
-        nodes = {name: linear_tap(built.graph) if draft.formats[name].name == "dng" else name for name in wanted}
+        sources = nodes_for(wanted)
+        raw = {name for name in sources if name in draft.formats and draft.formats[name].name == "dng"}
+        nodes = {name: linear_tap(built.graph) if name in raw else name for name in sources}
         run = built.graph.run(want=nodes.values(), tile_px=self.tile_px, workers=self.workers, **inputs)
-        frames = {
-            name: unbalanced(run[node]) if draft.formats[name].name == "dng" else run[node]
-            for name, node in nodes.items()
-        }
-        return Developed(frames, built.name, built.remarks, str(run.trace))
+        frames = {name: unbalanced(run[node]) if name in raw else run[node] for name, node in nodes.items()}
+        classes = class_table(built.graph) if "labels" in frames else None
+        made = {name: frames[name] if name in frames else derive(name, frames, classes) for name in wanted}
+        return Developed(made, built.name, (*built.remarks, *_relative(frames)), str(run.trace), classes)
 
     def check(self, draft: Draft) -> None:
         """Build what `draft` asks for and see that it has the outputs.
@@ -130,13 +133,20 @@ def _check_outputs(built: Built, draft: Draft) -> None:
     if draft.formats["image"].name == "dng":
         linear_tap(built.graph)
     names = [*built.graph.outputs, *built.graph.nodes]
-    missing = [name for name in draft.settings.outputs if name not in names]
+    missing = [name for name in nodes_for(draft.outputs) if name not in names]
     if missing:
         from isp_ns.core.registry import did_you_mean
 
         raise SettingsError(
             f"pipeline {built.name} has no output {missing[0]}{did_you_mean(missing[0], built.graph.outputs)}"
         )
+
+
+def _relative(frames: "Mapping[str, Frame]") -> tuple[str, ...]:
+    """A remark on depth that is not in metres."""
+    if "depth" in frames and frames["depth"].meta.depth_unit == "relative":
+        return ("the focal length is unknown, so depth is relative: its median is 1",)
+    return ()
 
 
 def _only_image(draft: Draft, outputs: Iterable[str]) -> None:

@@ -30,7 +30,13 @@ FORMATS: Mapping[str, Container] = {
 
 _OPTIONS = ("quality", "subsampling", "compression")
 
-EXTRA_OUTPUTS: Mapping[str, tuple[str, str]] = {"depth": ("tiff", "32f"), "labels": ("png", "8")}
+EXTRA_OUTPUTS: Mapping[str, tuple[str, str]] = {
+    "depth": ("tiff", "32f"),
+    "depth_mm": ("png", "16"),
+    "depth_preview": ("jpeg", "8"),
+    "labels": ("png", "8"),
+    "labels_overlay": ("jpeg", "8"),
+}
 """Format and bit depth of outputs that are no photos."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from isp_ns import content
+from isp_ns.batch.derived import HEADS_PATCH, needs_heads, with_companions
 from isp_ns.batch.formats import FileFormat, file_format
 from isp_ns.batch.naming import shot_time, with_output
 from isp_ns.batch.options import DCP_PREFIX, parse_matrix, tweaks
@@ -41,6 +42,7 @@ class Draft:
 
     settings: Settings
     recipe: Recipe
+    outputs: tuple[str, ...]
     formats: Mapping[str, FileFormat]
     digest: str
 
@@ -65,7 +67,7 @@ class Draft:
 
     def job(self, source: Source, photo: Path) -> Job:
         """The job that puts the image at `photo` and other outputs beside it."""
-        outputs = {name: with_output(photo, name, self.formats[name].ext) for name in self.settings.outputs}
+        outputs = {name: with_output(photo, name, self.formats[name].ext) for name in self.outputs}
         return Job(source, self, outputs)
 
 
@@ -75,14 +77,16 @@ def draft(settings: Settings) -> Draft:
     Raises:
         SettingsError: if they contradict each other or name what is not there.
     """
-    formats = {name: file_format(settings, name) for name in {"image", *settings.outputs}}
+    outputs = with_companions(settings.outputs)
+    formats = {name: file_format(settings, name) for name in {"image", *outputs}}
     changes = tweaks(settings, formats["image"].pixel_bits)
-    recipe = Recipe(settings.pipeline, settings.patch, changes)
-    parts: list[Any] = [recipe.documents(), {name: repr(formats[name]) for name in sorted(settings.outputs)}]
+    heads = (HEADS_PATCH,) if settings.pipeline is None and not settings.patch and needs_heads(outputs) else ()
+    recipe = Recipe(settings.pipeline, (*settings.patch, *heads), changes)
+    parts: list[Any] = [recipe.documents(), {name: repr(formats[name]) for name in sorted(outputs)}]
     parts += [settings.raw, settings.matrix, settings.orientation, *_file_digests(settings)]
     if settings.raw is not None:
         _check_layout(settings.raw)
-    return Draft(settings, recipe, formats, digest(*parts))
+    return Draft(settings, recipe, outputs, formats, digest(*parts))
 
 
 def _file_digests(settings: Settings) -> list[str]:

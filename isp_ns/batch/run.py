@@ -26,7 +26,7 @@ from isp_ns.batch.report import Record, Report, Status
 from isp_ns.batch.scan import Source, is_image
 from isp_ns.batch.settings import Settings
 from isp_ns.batch.state import input_digest
-from isp_ns.batch.write import ShotTags, save
+from isp_ns.batch.write import ShotTags, save, write_classes
 from isp_ns.core.errors import IspError, OutputError, UnsupportedSensorError
 from isp_ns.io.atomic import sweep_parts
 from isp_ns.io.decode import DecodePool
@@ -267,7 +267,10 @@ class _Batch:
             tags, orientation = self._tags(task), job.draft.settings.orientation
             for name, frame in developed.frames.items():
                 path, form = job.outputs[name], job.draft.formats[name]
-                save(path, frame, form, source=job.source.path, orientation=orientation, tags=tags)
+                if name == "labels" and developed.classes:
+                    write_classes(path, frame, developed.classes, orientation)
+                else:
+                    save(path, frame, form, source=job.source.path, orientation=orientation, tags=tags)
             self._remember(task)
         except Exception as error:  # noqa: BLE001 - whatever a writer raises is recorded, and the other files go on
             self._fail(task, error)

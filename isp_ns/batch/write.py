@@ -9,11 +9,12 @@ from isp_ns.batch.formats import FileFormat
 from isp_ns.core.errors import OutputError
 
 if TYPE_CHECKING:
+    from isp_ns.batch.derived import Classes
     from isp_ns.core.frame import Frame
     from isp_ns.io.exiftool import ExifTool
     from isp_ns.io.exifwrite import ExifData
 
-__all__ = ["ShotTags", "save"]
+__all__ = ["ShotTags", "save", "write_classes"]
 
 
 class ShotTags:
@@ -89,8 +90,30 @@ def save(
     if form.subsampling is not None:
         options["subsampling"] = form.subsampling.replace(":", "")
     known = gather_exif(frame, source)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path.parent}: the folder cannot be made ({error.strerror})") from error
+    _make_folder(path.parent)
     write_image(path, frame, format=form.name, exif=tags.over(known) if tags else known, **options)
+
+
+def write_classes(path: Path, frame: "Frame", classes: "Classes", orientation: str) -> None:
+    """Write a label map as an indexed PNG, whole or not at all.
+
+    Args:
+        path: where to.
+        frame: class numbers.
+        classes: their names and colours.
+        orientation: "apply" or "keep".
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    from isp_ns.io.maps import write_labels
+
+    _make_folder(path.parent)
+    write_labels(path, frame, *classes, orientation)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder cannot be made ({error.strerror})") from error

@@ -2,14 +2,13 @@
 
 import pytest
 import torch
+from random_heads import save_random_heads
 from sample_frames import meta, mosaic, photograph
 
 from isp_ns.core.frame import Frame
 from isp_ns.io.pipelines import load_patch, load_pipeline
 from isp_ns.nets import cards
-from isp_ns.nets.cards import Card, load_perception, load_space, save_perception, weights_folder
-from isp_ns.nets.heads import HeadSpec, PerceptionNet
-from isp_ns.nets.pooling import pooled_channels
+from isp_ns.nets.cards import load_perception
 from isp_ns.stages import neural, neural_heads
 
 
@@ -17,17 +16,7 @@ from isp_ns.stages import neural, neural_heads
 def folder(tmp_path_factory):
     """A folder with the shipped space and heads of random weights."""
     folder = tmp_path_factory.mktemp("weights")
-    for path in weights_folder().glob("ns-lite.*"):
-        (folder / path.name).symlink_to(path)
-    space, card = load_space("ns-lite")
-    torch.manual_seed(0)
-    net = PerceptionNet(
-        HeadSpec(pooled_channels(space.spec.z_b, space.spec.z_t), 8, 12, 16, 1, 1, 1), {"depth": None, "labels": 13}
-    )
-    values = {"name": "nyu-lite", "kind": "perception", "space_id": card.space_id, "sizes": net.spec.sizes()}
-    values |= {"recipe": "none", "data": {"nothing": "CC0"}, "seed": 0, "steps": 0, "wall_time_s": 0.0}
-    values |= {"machine": "a test", "noise": {}, "parameters": {}, "macs_per_pixel": {}, "halo_px": 0}
-    save_perception(net, Card(**values, domain={"tasks": net.tasks}), folder)
+    save_random_heads(folder)
     return folder
 
 
@@ -71,8 +60,9 @@ def test_tiles_give_what_the_whole_gives(graph):
 
 
 def test_metres_follow_the_focal_length(graph):
-    near, far = (graph.run(raw=_frame(focal_35mm=mm), want=["depth"])["depth"] for mm in (25.0, 50.0))
-    assert torch.allclose(far.data, 2 * near.data, rtol=1e-3)
+    answer = graph.run(raw=_frame(), want=["context"])["context"]
+    near, far = (neural_heads.depth(_frame(focal_35mm=mm), answer) for mm in (25.0, 50.0))
+    assert torch.allclose(far.data, 2 * near.data, rtol=1e-5)
     assert near.meta.depth_unit == "m"
 
 

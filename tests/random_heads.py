@@ -1,0 +1,24 @@
+"""Depth and label heads of random weights on the shipped space, for tests of everything around them."""
+
+import torch
+
+from isp_ns.nets.cards import Card, load_space, save_perception, weights_folder
+from isp_ns.nets.heads import HeadSpec, PerceptionNet
+from isp_ns.nets.pooling import pooled_channels
+
+CLASSES = [{"name": f"class {index}", "colour": [20 * index, 255 - 20 * index, 128]} for index in range(13)]
+
+
+def save_random_heads(folder, name="nyu-lite", tasks=None):
+    """The shipped space, and heads NAME, in a folder."""
+    for path in weights_folder().glob("ns-lite.*"):
+        (folder / path.name).symlink_to(path)
+    space, card = load_space("ns-lite", folder)
+    torch.manual_seed(0)
+    channels = pooled_channels(space.spec.z_b, space.spec.z_t)
+    net = PerceptionNet(HeadSpec(channels, 8, 12, 16, 1, 1, 1), tasks or {"depth": None, "labels": 13})
+    values = {"name": name, "kind": "perception", "space_id": card.space_id, "sizes": net.spec.sizes()}
+    values |= {"recipe": "none", "data": {"nothing": "CC0"}, "seed": 0, "steps": 0, "wall_time_s": 0.0}
+    values |= {"machine": "a test", "noise": {}, "parameters": {}, "macs_per_pixel": {}, "halo_px": 0}
+    domain = {"tasks": net.tasks, "classes": CLASSES, "space_digest": card.digest}
+    save_perception(net, Card(**values, domain=domain), folder)
