@@ -10,6 +10,8 @@ from isp_ns.batch.settings import Layer, Settings
 from isp_ns.batch.state import State, input_digest
 from isp_ns.core.errors import OutputError, SettingsError
 
+DEPTH_ENDS = ("_depth.tif", "_depth_preview.jpg")
+
 
 @pytest.fixture
 def card(tmp_path: Path) -> Path:
@@ -80,7 +82,9 @@ def test_what_an_earlier_batch_made_is_no_input(card):
 
 
 def test_further_outputs_lie_beside_the_photo_and_are_checked_for_collisions(card):
-    assert outputs(plan(card, outputs="image,depth")) == ["a.jpg", "a_depth.tif", "b.jpg", "b_depth.tif"]
+    assert outputs(plan(card, outputs="image,depth")) == [
+        f"{stem}{end}" for stem in "ab" for end in (".jpg", *DEPTH_ENDS)
+    ]
     (card / "a_depth.dng").write_bytes(b"")
     with pytest.raises(OutputError, match="would be made of"):
         plan(card, outputs="image,depth", format="tiff")
@@ -152,12 +156,12 @@ def test_other_policies(card):
     assert statuses(plan(card, on_exists="overwrite")) == ["todo", "todo"]
     assert statuses(plan(card, on_exists="error")) == ["failed", "failed"]
     made = plan(card, on_exists="rename", outputs="image,depth")
-    assert outputs(made) == ["a_1.jpg", "a_1_depth.tif", "b_1.jpg", "b_1_depth.tif"]
+    assert outputs(made) == [f"{stem}_1{end}" for stem in "ab" for end in (".jpg", *DEPTH_ENDS)]
 
 
 def test_only_missing_outputs_are_made_where_a_photo_is_skipped(card):
     finish(plan(card))
-    assert outputs(plan(card, outputs="image,depth")) == ["a_depth.tif", "b_depth.tif"]
+    assert outputs(plan(card, outputs="image,depth")) == [f"{stem}{end}" for stem in "ab" for end in DEPTH_ENDS]
 
 
 def test_names_from_metadata_ask_for_it_once_and_drop_what_cannot_be_read(card):
