@@ -29,6 +29,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "stages": ("isp_ns.cli.stages:stages", "List stages, or describe one."),
     "models": ("isp_ns.cli.models:models", "List, show and verify weights."),
     "synth": ("isp_ns.cli.synth:synth", "Make RAW files out of photos."),
+    "train": ("isp_ns.cli.train:train", "Train networks from recipes."),
     "evaluate": ("isp_ns.cli.evaluate:evaluate", "Score methods on image sets."),
     "compare": ("isp_ns.cli.compare:compare", "Compare pipelines on one page."),
     "bench": ("isp_ns.cli.bench:bench", "Measure speed here, beside other raw developers."),

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Trainer:
         out: folder of checkpoint.pt and curves.jsonl.
         device: where to train; pictures and all pixel work live there.
         rank: which of the recipe's workers this is; worker 0 validates and writes the curves.
+        tell: is told each line of the curves, as a sentence.
     """
 
     recipe: Recipe
@@ -70,6 +71,7 @@ class Trainer:
     out: Path
     device: str = "cpu"
     rank: int = 0
+    tell: Callable[[str], None] | None = None
     step: int = 0
     elapsed_s: float = 0.0
     space: NeuralSpace = field(init=False)
@@ -135,6 +137,10 @@ class Trainer:
         line = {"kind": kind, "step": self.step, "elapsed_s": round(self.elapsed_s, 1), **values}
         with (self.out / "curves.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        if self.tell:
+            done = self.budget.progress(self.step, self.elapsed_s)
+            numbers = ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
+            self.tell(f"{100 * done:.0f} % step {self.step} {self.elapsed_s:.0f} s {numbers}")
 
     # ---- one step
 

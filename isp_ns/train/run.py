@@ -1,7 +1,8 @@
 """From a recipe to trained weights."""
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,10 +16,15 @@ from isp_ns.train.patches import PatchSource, load_rgb8
 from isp_ns.train.recipe import load_recipe
 from isp_ns.train.validate import Holdout
 
-__all__ = ["run_recipe"]
+__all__ = ["find_manifest", "run_recipe"]
 
 
-def _find_manifest(name: str, recipe: Path) -> Path:
+def find_manifest(name: str, recipe: Path) -> Path:
+    """The manifest of that name in the folder `manifests` beside the recipe's own folder.
+
+    Raises:
+        ModelError: if there is none.
+    """
     path = recipe.parent.parent / "manifests" / f"{name}.yaml"
     if not path.is_file():
         raise ModelError(f"{recipe}: there is no manifest {name!r} at {path}")
@@ -36,6 +42,7 @@ class _Job:
     stop_after: int | None
     root: Path
     device: str
+    tell: Callable[[str], None] | None = None
 
 
 def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
@@ -44,11 +51,11 @@ def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
     torch.set_num_threads(recipe.threads)
     if meeting:
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=recipe.workers)
-    manifests = [load_manifest(_find_manifest(name, job.path)) for name in recipe.manifests]
+    manifests = [load_manifest(find_manifest(name, job.path)) for name in recipe.manifests]
     train = [load_rgb8(file).to(job.device) for m in manifests for file in verified_files(m, job.root, "train")]
     holdout = [load_rgb8(file) for m in manifests for file in verified_files(m, job.root, "holdout")]
     source = PatchSource(train, recipe.hard_share, recipe.shrink_share)
-    trainer = Trainer(recipe, source, Holdout(holdout), job.budget, job.out, job.device, rank)
+    trainer = Trainer(recipe, source, Holdout(holdout), job.budget, job.out, job.device, rank, job.tell)
     if job.resume:
         if not trainer.checkpoint.is_file():
             raise ModelError(f"{trainer.checkpoint}: there is no checkpoint to resume; start without --resume")
@@ -63,7 +70,7 @@ def _with_workers(workers: int, job: _Job) -> Trainer:
     with tempfile.TemporaryDirectory() as folder:
         meeting = f"file://{folder}/meeting"
         others = spawn(  # type: ignore[no-untyped-call]
-            _other_worker, (job, meeting), nprocs=workers - 1, join=False, daemon=True
+            _other_worker, (replace(job, tell=None), meeting), nprocs=workers - 1, join=False, daemon=True
         )
         trainer = _work(0, job, meeting)
         others.join()
@@ -84,6 +91,7 @@ def run_recipe(
     stop_after: int | None = None,
     data: Path | None = None,
     device: str = "cpu",
+    tell: Callable[[str], None] | None = None,
 ) -> Trainer:
     """Train a neural space as a recipe says.
 
@@ -96,6 +104,7 @@ def run_recipe(
         stop_after: write a checkpoint and return after this step, before the end of the run.
         data: folder of the datasets, else ISP_NS_SHARED_DATA.
         device: "cpu" or "cuda".
+        tell: is told each line of the curves, as a sentence.
 
     Returns:
         The trainer at its end; `trainer.average` holds the weights to ship.
@@ -105,7 +114,7 @@ def run_recipe(
         DecodeError: if a picture is absent or altered.
     """
     recipe = load_recipe(path)
-    job = _Job(path, out, Budget(time_s=time_s, steps=steps), resume, stop_after, data_root(data), device)
+    job = _Job(path, out, Budget(time_s=time_s, steps=steps), resume, stop_after, data_root(data), device, tell)
     if recipe.workers == 1:
         return _work(0, job, None)
     return _with_workers(recipe.workers, job)
