@@ -1,20 +1,13 @@
 """`isp-ns evaluate`: scores on image sets under fixed protocols."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from isp_ns.core.errors import DecodeError, OutputError, SettingsError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from isp_ns.core.frame import Frame
-    from isp_ns.core.graph import Graph
-    from isp_ns.metrics.demosaic_eval import Method
 
 __all__ = ["evaluate"]
 
@@ -23,7 +16,7 @@ __all__ = ["evaluate"]
     epilog="""\b
 Examples:
   isp-ns evaluate demosaic kodak24
-  isp-ns evaluate demosaic kodak24 --methods malvar,menon,nlm+menon --sigma 0,5 --json scores.json
+  isp-ns evaluate demosaic kodak24 --methods menon,ahd,nlm+menon,ns-lite --sigma 0,5 --json scores.json
 """
 )
 def evaluate() -> None:
@@ -32,8 +25,9 @@ def evaluate() -> None:
 
 @evaluate.command(
     epilog="""\b
-Methods are bilinear, malvar, menon and mlri, taken as published; or one of them behind denoising stages of mosaics,
-joined by +, such as nlm+menon. Every method is told the noise.
+Methods are bilinear, malvar, menon and mlri, taken as published; LibRaw's ahd, aahd, dcb, dht, ppg and vng; one of
+these behind denoising stages of mosaics, joined by +, such as nlm+menon; and the weights of neural spaces, such as
+ns-lite. Every method is told the noise.
 """
 )
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
@@ -43,10 +37,11 @@ joined by +, such as nlm+menon. Every method is told the noise.
 @click.option("--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write the scores, with the protocol.")  # noqa: E501  # fmt: skip
 def demosaic(folder: Path, methods: str | None, sigmas: str, pattern: str, target: Path | None) -> None:
     """Score demosaicking on the images of DIR: CPSNR with and without an 8-pixel border, and SSIM."""
+    from isp_ns.cli.methods import method_of
     from isp_ns.metrics.demosaic_eval import evaluate as score
     from isp_ns.ops.demosaic import METHODS
 
-    named = {name: _method(name) for name in (methods.split(",") if methods else METHODS)}
+    named = {name: method_of(name) for name in (methods.split(",") if methods else METHODS)}
     try:
         result = score(named, _images(folder), _levels(sigmas), pattern=pattern)
     except ValueError as error:
@@ -57,53 +52,6 @@ def demosaic(folder: Path, methods: str | None, sigmas: str, pattern: str, targe
             target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise OutputError(f"{target}: cannot be written ({error.strerror})") from error
-
-
-def _method(name: str) -> "Method":
-    """A demosaicking method, with the denoising stages of mosaics that come before it.
-
-    The test images are encoded for display, so that the method is taken as published, without companding.
-    """
-    from isp_ns.core.registry import did_you_mean
-    from isp_ns.ops.demosaic import METHODS
-
-    *before, last = name.strip().split("+")
-    if last not in METHODS:
-        raise SettingsError(f"method {name}: there is no demosaicking {last!r}{did_you_mean(last, METHODS)}")
-    clean, demosaic = _chain(before, name) if before else None, METHODS[last]
-
-    def run(samples: "Tensor", pattern: str, sigma: float) -> "Tensor":
-        if clean is not None:
-            samples = clean.run(raw=_told(samples, pattern, sigma))["clean"].data
-        return demosaic(samples, pattern)
-
-    return run
-
-
-def _told(samples: "Tensor", pattern: str, sigma: float) -> "Frame":
-    """The mosaic with its pattern and noise in its metadata."""
-    from isp_ns.core.frame import Frame
-    from isp_ns.core.meta import Cfa, Meta
-
-    variance = (0.0, sigma**2)
-    return Frame(samples, Meta(cfa=Cfa(pattern), white=(1.0,), noise=(variance, variance, variance)))
-
-
-def _chain(parts: Sequence[str], name: str) -> "Graph":
-    from isp_ns.core.errors import GraphError
-    from isp_ns.core.graph import Graph, Node
-
-    nodes, source = {}, "raw"
-    for number, part in enumerate(parts):
-        nodes[f"n{number}"] = Node(part if "." in part else f"denoise.{part}", (source,))
-        source = f"n{number}"
-    try:
-        graph = Graph({"raw": "mosaic"}, nodes, {"clean": source})
-    except GraphError as error:
-        raise SettingsError(f"method {name}: {'; '.join(error.problems)}") from None
-    if graph.port(source).kind != "mosaic":
-        raise SettingsError(f"method {name}: {parts[-1]} makes {graph.port(source)}, not a mosaic to demosaic")
-    return graph
 
 
 def _levels(text: str) -> list[float]:
