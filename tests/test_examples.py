@@ -1,17 +1,21 @@
 """The numbered examples run as they stand, on small files, and the README's program is the first of them."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from random_heads import CLASSES, save_random_heads
 
 from isp_ns.data.leaves import dead_leaves
 from isp_ns.data.synth import synthesise
 from isp_ns.io.raw import read_raw
+from isp_ns.nets import cards
 from isp_ns.ops.transfer import encode
+from isp_ns.stages import neural, neural_heads
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -70,6 +74,34 @@ def test_a_folder_is_developed_and_reported(tmp_path):
     assert "cut_short.dng" in (tmp_path / "report.csv").read_text()
     with Image.open(tmp_path / "photos" / "leaves_iso1600.jpg") as photo:
         assert photo.size == (640, 480)
+
+
+@pytest.fixture
+def random_heads(tmp_path, monkeypatch):
+    """Heads of random weights under the name of the shipped ones: what is tested is everything around them."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    save_random_heads(folder)
+    caches = neural_heads.heads_card, neural_heads._heads, neural._card
+    monkeypatch.setattr(cards, "weights_folder", lambda: folder)
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.mark.usefixtures("random_heads")
+@pytest.mark.parametrize(("own", "unit"), [(True, "relative"), (False, "m")])
+def test_depth_and_labels_come_with_the_photo(raw, tmp_path, monkeypatch, capsys, own, unit):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["05_depth_and_labels.py", *([str(raw)] if own else [])])
+    runpy.run_path(str(EXAMPLES / "05_depth_and_labels.py"))
+    assert re.search(rf"depth from \d+\.\d+ to \d+\.\d+, {unit}", capsys.readouterr().out)
+    assert {path.name for path in tmp_path.glob("room*.jpg")} >= {"room_depth_preview.jpg", "room_labels_overlay.jpg"}
+    with Image.open(tmp_path / "room.jpg") as photo, Image.open(tmp_path / "room_labels.png") as labels:
+        assert photo.size == labels.size == ((160, 120) if own else (640, 480))
+        assert f"0 {CLASSES[0]['name']}" in labels.text["Classes"]
 
 
 def test_a_stage_of_ones_own_is_tiled(raw, tmp_path):
