@@ -9,23 +9,27 @@ from collections.abc import Iterator
 import torch
 
 from isp_ns.core.frame import Frame
-from isp_ns.core.meta import Cfa
+from isp_ns.ops.cfa import mosaic
 from isp_ns.ops.levels import linearise, normalise
 from isp_ns.ops.noise_estimate import noise_from_statistics, noise_statistics
+from isp_ns.ops.transfer import decode
 from isp_ns.ops.white_balance import cells, grey_gains, grey_stats
 
 __all__ = ["with_estimates"]
 
 WINDOW_PX = 256
 WINDOWS_PER_SIDE = 7
+_PICTURE_CELL = "RGGB"
+"""How the pixels of a finished picture are sampled, so that one method serves both."""
 _log = logging.getLogger(__name__)
 
 
 def with_estimates(frame: Frame) -> Frame:
-    """A sensor frame whose metadata has a white balance and a noise model, estimated where the file has none.
+    """A frame whose metadata has a noise model, and that of a sensor a white balance, estimated where the file has none.
 
     Args:
-        frame: (1, H, W) counts of a Bayer mosaic; others are returned as they are.
+        frame: (1, H, W) counts of a Bayer mosaic, or (3, H, W) of a finished picture in 0..1, whose noise is taken in
+            linear light; others are returned as they are.
 
     Returns:
         The frame; `meta.source` says "default" for a grey-world balance, "estimate" for a noise model.
@@ -33,13 +37,14 @@ def with_estimates(frame: Frame) -> Frame:
     Source: Buchsbaum (1980) for the balance; `isp_ns.ops.noise_estimate` for the noise.
     """
     meta = frame.meta
-    if meta.cfa is None or frame.data.shape[0] != 1:
+    picture = frame.data.shape[0] == 3 and meta.space is not None and frame.data.is_floating_point()
+    if not picture and (meta.cfa is None or frame.data.shape[0] != 1):
         return frame
     threads = torch.get_num_threads()
     # The windows are small: a second thread inside an operation costs more than it gives.
     torch.set_num_threads(1)
     try:
-        if meta.as_shot_neutral is None and meta.as_shot_white_xy is None:
+        if not picture and meta.as_shot_neutral is None and meta.as_shot_white_xy is None:
             frame = _with_grey_world(frame)
         return _with_noise(frame) if meta.noise is None else frame
     finally:
@@ -48,8 +53,8 @@ def with_estimates(frame: Frame) -> Frame:
 
 def _with_grey_world(frame: Frame) -> Frame:
     stats = torch.zeros(4, dtype=torch.float64)
-    for pattern, mosaic in _windows(frame):
-        stats += grey_stats(cells(mosaic, pattern))
+    for pattern, linear in _windows(frame):
+        stats += grey_stats(cells(linear, pattern))
     red, green, blue = (1.0 / grey_gains(stats)).tolist()
     _log.info("the file has no white balance: using grey world")
     return frame.with_meta("default", as_shot_neutral=(red, green, blue))
@@ -57,8 +62,8 @@ def _with_grey_world(frame: Frame) -> Frame:
 
 def _with_noise(frame: Frame) -> Frame:
     histogram = torch.zeros(0)
-    for pattern, mosaic in _windows(frame):
-        counts = noise_statistics(mosaic, pattern)
+    for pattern, linear in _windows(frame):
+        counts = noise_statistics(linear, pattern)
         histogram = counts if not histogram.numel() else histogram + counts
     try:
         return frame.with_meta("estimate", noise=noise_from_statistics(histogram))
@@ -67,7 +72,7 @@ def _with_noise(frame: Frame) -> Frame:
         return frame
 
 
-def _windows(frame: Frame) -> Iterator[tuple[Cfa, torch.Tensor]]:
+def _windows(frame: Frame) -> Iterator[tuple[str, torch.Tensor]]:
     """Pattern and linear values (1, h, w) of windows spread evenly over the frame."""
     meta = frame.meta
     tops, lefts = (_starts(length) for length in frame.size)
@@ -76,6 +81,9 @@ def _windows(frame: Frame) -> Iterator[tuple[Cfa, torch.Tensor]]:
             y, x = frame.origin[0] + top, frame.origin[1] + left
             bottom, right = min(top + WINDOW_PX, frame.size[0]), min(left + WINDOW_PX, frame.size[1])
             part = frame.crop((y, x, frame.origin[0] + bottom, frame.origin[1] + right))
+            if meta.cfa is None:
+                yield _PICTURE_CELL, mosaic(decode(part.data, meta.space or "srgb"), _PICTURE_CELL)
+                continue
             counts = part.data if meta.linearization is None else linearise(part.data, meta.linearization)
             linear = normalise(
                 counts,

@@ -1,4 +1,4 @@
-"""Encoding for display and file: the output space, its curve and its bit depth."""
+"""Encoding for display and file, its curve and its bit depth; and back to linear light."""
 
 import functools
 from typing import Literal
@@ -9,10 +9,10 @@ from torch import Tensor
 from isp_ns.core.ports import DisplayRgb, LinearRgb
 from isp_ns.core.stage import stage
 from isp_ns.ops.colour import apply_matrix, compress_gamut
-from isp_ns.ops.spaces import get_space, rgb_to_rgb_matrix
-from isp_ns.ops.transfer import encode, encode_uint8
+from isp_ns.ops.spaces import SPACES, get_space, rgb_to_rgb_matrix
+from isp_ns.ops.transfer import decode, encode, encode_uint8
 
-__all__ = ["display"]
+__all__ = ["display", "linear"]
 
 OutputSpace = Literal[
     "srgb",
@@ -53,6 +53,20 @@ def display(
     if gamut == "compress" and bit_depth != 32:
         data = compress_gamut(data, space)
     return rgb.with_data(_stored(data, space, bit_depth)).with_meta(space=space)
+
+
+@stage("encode.linear")
+def linear(rgb: DisplayRgb) -> LinearRgb:
+    """Take the curve off a finished picture: linear RGB with the primaries it came with.
+
+    Args:
+        rgb: floating point, 0..1, in `meta.space`; sRGB where that is unknown.
+
+    Source: the standards named at `isp_ns.ops.spaces.SPACES`.
+    """
+    space = rgb.meta.space or "srgb"
+    plain = f"linear-{space}"
+    return rgb.with_data(decode(rgb.data, space)).with_meta(space=plain if plain in SPACES else space)
 
 
 @functools.lru_cache(maxsize=32)

@@ -5,6 +5,7 @@ them first runs.
 """
 
 import functools
+import logging
 from typing import Annotated, Literal
 
 import torch
@@ -24,7 +25,12 @@ from isp_ns.nets.space import NeuralSpace
 from isp_ns.stages import neural_heads as neural_heads
 from isp_ns.stages.raw import noise_of
 
-__all__ = ["decode", "denoise", "encode", "encode_rgb"]
+__all__ = ["decode", "decode_rgb", "denoise", "encode", "encode_rgb"]
+
+_log = logging.getLogger(__name__)
+_GREY = 0.18
+_TOLERANCE = 1.5
+"""How far beyond the noise it was trained on a network is still trusted."""
 
 ENCODING = "sqrt"
 """How linear light is shown to the networks."""
@@ -131,11 +137,26 @@ def denoise(
 
     Source: see `isp_ns.nets.denoise.SpaceDenoiser`.
     """
+    if features.origin == (0, 0) and strength:
+        _warn_of_noise(features.meta, weights)
     z = _padded(features)
     pattern = _pattern(features.meta, features.origin)
     noise = noise_of(features.meta)
     b, t = space_of(weights, precision).denoise(*z, noise, strength=strength, pattern=pattern, encoding=ENCODING)
     return _replaced(features, b, t)
+
+
+def _warn_of_noise(meta: Meta, weights: str) -> None:
+    """Say so when the noise of a photo is unknown, or beyond what the weights were trained on."""
+    if meta.noise is None:
+        _log.warning("the noise of the sensor is unknown, so little is removed; a camera profile or DNG can tell it")
+        return
+    known = _card(weights).noise.get("camera_sigma_at_grey")
+    sigma = min((scale * _GREY + offset) ** 0.5 for scale, offset in meta.noise)
+    if known and sigma > _TOLERANCE * known[1]:
+        _log.warning(
+            "noise is %.1f times the strongest that %s was trained on: expect leftovers", sigma / known[1], weights
+        )
 
 
 @stage("neural.decode", reach=Local(halo=lambda p: _reach(p).decode_px, align=4), narrow=_space_id)
@@ -149,6 +170,24 @@ def decode(features: FeatureMaps, *, weights: str = "ns-lite", precision: Precis
 
     Source: Shared Neural Space (arXiv 2509.20481), the one decoder.
     """
+    return _decoded(features, weights, precision)
+
+
+@stage("neural.decode_rgb", reach=Local(halo=lambda p: _reach(p).decode_px, align=4), narrow=_space_id)
+def decode_rgb(features: FeatureMaps, *, weights: str = "ns-lite", precision: Precision = "auto") -> LinearRgb:
+    """Rebuild a picture from features of `neural.encode_rgb`, in the colours that it came in.
+
+    Args:
+        features: of the space.
+        weights: name of the space.
+        precision: "auto", "fp32", "bf16" or "int8".
+
+    Source: as `neural.decode`.
+    """
+    return _decoded(features, weights, precision)
+
+
+def _decoded(features: Features, weights: str, precision: Precision) -> Frame:
     pattern = _pattern(features.meta, features.origin)
     z_b, z_t = _padded(features)
     rgb = space_of(weights, precision).decode(z_b, z_t, size=features.size, pattern=pattern, encoding=ENCODING)

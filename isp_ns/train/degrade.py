@@ -22,6 +22,7 @@ __all__ = [
     "clean_batch",
     "mosaic_rggb",
     "turn",
+    "typical_read",
 ]
 
 CAMERA_SHOT_RANGE = (1.7e-5, 1.8e-2)
@@ -159,6 +160,14 @@ def _camera_light(rgb: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
     exposure = torch.exp(_uniform(rng, (batch, 1, 1, 1), -2.5, 0.3))
     wide = gains.view(batch, 3, 1, 1)
     return torch.minimum(camera * exposure, wide), gains
+
+
+def typical_read(scale: float) -> float:
+    """Middle of the read variances that training pairs with a shot noise.
+
+    Source: Brooks et al. 2019 (arXiv 1811.11127), section 3.1.
+    """
+    return math.exp(2.18 * math.log(scale) + 1.20)
 
 
 def _draw_noise(batch: int, rng: Generator) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from isp_ns.nets.cards import Card, save_space
 from isp_ns.nets.counters import parameters, raw_path_macs, receptive_field
-from isp_ns.train.degrade import CAMERA_SHOT_RANGE
+from isp_ns.train.degrade import CAMERA_SHOT_RANGE, typical_read
 from isp_ns.train.loop import Trainer
 from isp_ns.train.manifest import Manifest
 from isp_ns.train.measure import measure_activations
@@ -30,6 +30,11 @@ def machine_class() -> str:
             model = line.split(":", 1)[1].strip()
             break
     return f"{os.cpu_count()} cores of {model}"
+
+
+def _sigma_at_grey(scale: float) -> float:
+    """Standard deviation of camera noise at a grey of 18 %."""
+    return (0.18 * scale + typical_read(scale)) ** 0.5
 
 
 def export_run(
@@ -75,6 +80,7 @@ def export_run(
             "gaussian_sigma_of_255": [0.0, recipe.sigma_max],
             "camera_scale": list(CAMERA_SHOT_RANGE),
             "camera_offset": "log-normal about exp(2.18 ln scale + 1.20)",
+            "camera_sigma_at_grey": [round(_sigma_at_grey(scale), 5) for scale in CAMERA_SHOT_RANGE],
         },
         parameters={**parts, "total": sum(parts.values())},
         macs_per_pixel=raw_path_macs(space),

@@ -167,9 +167,11 @@ class Trainer:
         """Auto-encode: plainly, through a transform of the space, or with noise and the denoiser."""
         x = self.pictures(phase, phase.batch)
         kind = float(torch.rand(1, generator=self.rng))
-        if kind < self.recipe.equivariance:
+        # Without noise the denoiser has no part in the result, and there would be nothing to train.
+        alone = phase.parts == ("denoiser",)
+        if kind < self.recipe.equivariance and not alone:
             return self._equivariance_loss(x)
-        noisy = kind > 0.5 + self.recipe.equivariance / 2
+        noisy = alone or kind > 0.5 + self.recipe.equivariance / 2
         seen, sigma = add_gaussian(x, self.pixel_rng, self.recipe.sigma_max / 255 * noisy)
         z_b, z_t = self.space.e_rgb(seen)
         near = self._alignment(seen, z_b, z_t)

@@ -75,7 +75,7 @@ def test_info_as_text_and_json(tmp_path):
     assert "bayer, 64 x 48" in text.output
     assert "sha256 of counts" in text.output
     (facts,) = json.loads(run("info", path, "--json").output)
-    assert (facts["kind"], facts["width"], facts["height"], facts["pipeline"]) == ("bayer", 64, 48, "classic")
+    assert (facts["kind"], facts["width"], facts["height"], facts["pipeline"]) == ("bayer", 64, 48, "neural")
     assert facts["values"]["iso"] == {"value": 800.0, "source": "exif"}
     assert facts["values"]["cfa"]["value"] == "RGGB"
     assert facts["values"]["black"]["source"] == "dng"
