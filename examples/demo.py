@@ -3,7 +3,8 @@
     python -m examples.demo FOLDER
 
 Photographs that scikit-image carries are photographed again by simulated cameras, as DNG files; `isp-ns process`
-develops the folder; the sheet shows each photo beside the picture that went in.
+develops the folder with the neural space and with the classical pipeline; the sheet shows the middle of each photo,
+pixel by pixel, beside the picture that went in.
 """
 
 import shutil
@@ -21,7 +22,9 @@ from isp_ns.data.synth import synthesise
 from isp_ns.io.profile import load_profile
 
 ENLARGEMENT = 1.5
-PICTURE_PX, GAP_PX, LABEL_PX = 440, 12, 34
+PICTURE_PX, GAP_PX, LABEL_PX = (400, 300), 12, 34
+PIPELINES = {"neural": "photos", "classic": "classic"}
+"""Pipelines of the sheet, and the folders of their photos."""
 COLUMNS = 2
 PAPER, INK, FAINT = (250, 250, 248), (30, 30, 30), (110, 110, 110)
 
@@ -78,37 +81,42 @@ def take_photographs(folder: Path) -> None:
         picture.unlink()
 
 
-def develop(raw: Path, photos: Path) -> None:
+def develop(raw: Path, photos: Path, pipeline: str) -> None:
     """Run `isp-ns process` as a user would."""
     command = shutil.which("isp-ns", path=str(Path(sys.executable).parent)) or "isp-ns"
-    arguments = ["process", str(raw), "-o", str(photos), "--on-exists", "if-changed"]
+    arguments = ["process", str(raw), "-o", str(photos), "-p", pipeline, "--on-exists", "if-changed"]
     print("$ isp-ns", *arguments, flush=True)
     subprocess.run([command, *arguments], check=True)
 
 
-def fitted(picture: Image.Image) -> Image.Image:
-    """The picture as wide as a place on the sheet."""
-    height = round(picture.height * PICTURE_PX / picture.width)
-    return picture.convert("RGB").resize((PICTURE_PX, height), Image.Resampling.LANCZOS)
+def middle(picture: Image.Image) -> Image.Image:
+    """The middle of a picture, pixel by pixel."""
+    width, height = PICTURE_PX
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.convert("RGB").crop((left, top, left + width, top + height))
 
 
-def strip(photos: Path, shot: DemoShot) -> Image.Image:
-    """One photo beside its original, with what took it written below."""
-    with Image.open(photos / f"{shot.stem}.jpg") as photo:
-        left, right = fitted(photo), fitted(original(shot))
-    height = max(left.height, right.height)
-    image = Image.new("RGB", (2 * PICTURE_PX + GAP_PX, height + LABEL_PX), PAPER)
-    image.paste(left, (0, 0))
-    image.paste(right, (PICTURE_PX + GAP_PX, 0))
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=20)
-    draw.text((0, height + 6), shot.label, fill=INK, font=font)
-    draw.text((PICTURE_PX + GAP_PX, height + 6), "what went in", fill=FAINT, font=font)
+def strip(folder: Path, shot: DemoShot) -> Image.Image:
+    """What each pipeline made of a shot, and its original, with what took it written below."""
+    parts = {}
+    for name, photos in PIPELINES.items():
+        with Image.open(folder / photos / f"{shot.stem}.jpg") as photo:
+            parts[name] = middle(photo)
+    parts["what went in"] = middle(original(shot))
+    width, height = PICTURE_PX
+    image = Image.new("RGB", (len(parts) * (width + GAP_PX) - GAP_PX, height + LABEL_PX), PAPER)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=18)
+    for i, (name, part) in enumerate(parts.items()):
+        left = i * (width + GAP_PX)
+        image.paste(part, (left, 0))
+        label = name if i else f"{name}; {shot.label}"
+        draw.text((left, height + 6), label, fill=FAINT if i else INK, font=font)
     return image
 
 
-def contact_sheet(photos: Path, target: Path) -> None:
+def contact_sheet(folder: Path, target: Path) -> None:
     """Every photo beside its original."""
-    strips = [strip(photos, shot) for shot in SHOTS]
+    strips = [strip(folder, shot) for shot in SHOTS]
     rows = [strips[i : i + COLUMNS] for i in range(0, len(strips), COLUMNS)]
     heights = [max(image.height for image in row) + GAP_PX for row in rows]
     pitch = strips[0].width + 3 * GAP_PX
@@ -120,12 +128,13 @@ def contact_sheet(photos: Path, target: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    raw, photos, sheet = folder / "raw", folder / "photos", folder / "contact_sheet.jpg"
+    raw, sheet = folder / "raw", folder / "contact_sheet.jpg"
     take_photographs(raw)
     print(f"{len(SHOTS)} raw files of simulated cameras are in {raw}")
-    develop(raw, photos)
-    contact_sheet(photos, sheet)
-    print(f"photos:        {photos.resolve()}")
+    for pipeline, photos in PIPELINES.items():
+        develop(raw, folder / photos, pipeline)
+    contact_sheet(folder, sheet)
+    print(f"photos:        {(folder / PIPELINES['neural']).resolve()}")
     print(f"contact sheet: {sheet.resolve()}")
 
 

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def with_estimates(frame: Frame) -> Frame:
-    """A frame whose metadata has a noise model, and that of a sensor a white balance, estimated where the file has none.
+    """A frame with a noise model, and a sensor's with a white balance: estimated where the file has none.
 
     Args:
         frame: (1, H, W) counts of a Bayer mosaic, or (3, H, W) of a finished picture in 0..1, whose noise is taken in

@@ -5,6 +5,7 @@ picture in the encoded domain; all other channels are learned.
 """
 
 import copy
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -18,6 +19,9 @@ from isp_ns.nets.encoding import decode_light, encode_light, noise_maps, noise_t
 from isp_ns.nets.layers import channels_last, mirror_
 
 __all__ = ["SPECS", "NeuralSpace", "SpaceSpec", "build_space", "pad_to_cells"]
+
+_ORIENTING = threading.Lock()
+"""Tiles run in threads, and the first ones ask for the same twin at the same time."""
 
 _MIRRORS = {"RGGB": (False, False), "GRBG": (False, True), "GBRG": (True, False), "BGGR": (True, True)}
 
@@ -112,12 +116,13 @@ class NeuralSpace(nn.Module):
             raise ValueError(f"{pattern!r} is not a Bayer pattern; use one of {', '.join(_MIRRORS)}")
         if pattern == "RGGB":
             return self
-        if pattern not in self._oriented:
-            twin = copy.deepcopy(self).requires_grad_(False)
-            twin.clear_oriented()
-            mirror_(twin, *_MIRRORS[pattern])
-            self._oriented[pattern] = channels_last(twin)
-        return self._oriented[pattern]
+        with _ORIENTING:
+            if pattern not in self._oriented:
+                twin = copy.deepcopy(self).requires_grad_(False)
+                twin.clear_oriented()
+                mirror_(twin, *_MIRRORS[pattern])
+                self._oriented[pattern] = channels_last(twin)
+            return self._oriented[pattern]
 
     def clear_oriented(self) -> None:
         """Forget the mirrored twins; needed after the weights have changed."""

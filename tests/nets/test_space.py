@@ -1,5 +1,7 @@
 """The space as a whole: phases, sizes, tiles, zero noise, and what it costs."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -35,6 +37,13 @@ def test_shapes_of_the_two_scales(space):
     assert z_b.shape == (2, 16, 12, 16)
     assert z_t.shape == (2, 24, 6, 8)
     assert [t.shape for t in space.encode_rgb(torch.rand(2, 3, 24, 32))] == [z_b.shape, z_t.shape]
+
+
+def test_threads_that_ask_at_once_share_one_twin():
+    space = build_space("ns-base").eval().requires_grad_(False)
+    with ThreadPoolExecutor(8) as pool:
+        twins = list(pool.map(space.oriented, ["GRBG", "GBRG", "BGGR"] * 16))
+    assert len({id(twin) for twin in twins}) == 3
 
 
 @pytest.mark.parametrize("pattern", list(PATTERNS))
