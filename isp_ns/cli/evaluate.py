@@ -1,13 +1,14 @@
 """`isp-ns evaluate`: scores on image sets under fixed protocols."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from isp_ns.core.errors import DecodeError, OutputError, SettingsError
+from isp_ns.cli.evaluate_raw import raw
+from isp_ns.cli.scores import numbers, write_scores
+from isp_ns.core.errors import DecodeError, SettingsError
 
 __all__ = ["evaluate"]
 
@@ -17,10 +18,14 @@ __all__ = ["evaluate"]
 Examples:
   isp-ns evaluate demosaic kodak24
   isp-ns evaluate demosaic kodak24 --methods menon,ahd,nlm+menon,ns-lite --sigma 0,5 --json scores.json
+  isp-ns evaluate raw kodak24 -p classic -p neural --iso 100,1600,25600
 """
 )
 def evaluate() -> None:
     """Score methods on image sets."""
+
+
+evaluate.add_command(raw)
 
 
 @evaluate.command(
@@ -43,22 +48,11 @@ def demosaic(folder: Path, methods: str | None, sigmas: str, pattern: str, targe
 
     named = {name: method_of(name) for name in (methods.split(",") if methods else METHODS)}
     try:
-        result = score(named, _images(folder), _levels(sigmas), pattern=pattern)
+        result = score(named, _images(folder), numbers("--sigma", sigmas), pattern=pattern)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     click.echo(_table(result["rows"]))
-    if target is not None:
-        try:
-            target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be written ({error.strerror})") from error
-
-
-def _levels(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise SettingsError(f"--sigma {text}: takes numbers such as 0,5,15") from None
+    write_scores(target, result)
 
 
 def _images(folder: Path) -> Iterator[Any]:

@@ -1,0 +1,46 @@
+"""What the verbs under `isp-ns evaluate` share: lists of numbers in options, and the file of scores."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from isp_ns.core.errors import OutputError, SettingsError
+
+__all__ = ["check_target", "numbers", "write_scores"]
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """The numbers of an option such as "0,5,15".
+
+    Raises:
+        SettingsError: if it holds anything else.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"{option} {text}: takes numbers such as 0,5,15") from None
+
+
+def check_target(target: Path | None) -> None:
+    """See before long work that its scores will have a place.
+
+    Raises:
+        OutputError: if the folder of `target` is not there.
+    """
+    if target is not None and not target.absolute().parent.is_dir():
+        raise OutputError(f"{target}: there is no folder {target.parent}; make it first")
+
+
+def write_scores(target: Path | None, result: Mapping[str, Any]) -> None:
+    """Write scores with their protocol as JSON; nothing where there is no target.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    if target is None:
+        return
+    try:
+        target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written ({error.strerror})") from error
