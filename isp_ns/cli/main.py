@@ -33,6 +33,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "evaluate": ("isp_ns.cli.evaluate:evaluate", "Score methods on image sets."),
     "compare": ("isp_ns.cli.compare:compare", "Compare pipelines on one page."),
     "bench": ("isp_ns.cli.bench:bench", "Measure speed here, beside other raw developers."),
+    "export": ("isp_ns.cli.export:export", "Write weights in the formats of other programs."),
 }
 """Verbs, where they are defined, and their line in the help."""
 
