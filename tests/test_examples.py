@@ -10,9 +10,14 @@ import pytest
 from PIL import Image
 from random_heads import CLASSES, save_random_heads
 
+from isp_ns.core.meta import Meta
 from isp_ns.data.leaves import dead_leaves
 from isp_ns.data.synth import synthesise
+from isp_ns.io.pipelines import load_pipeline
+from isp_ns.io.profile import load_profile
 from isp_ns.io.raw import read_raw
+from isp_ns.io.read import read_image
+from isp_ns.metrics import psnr
 from isp_ns.nets import cards
 from isp_ns.ops.transfer import encode
 from isp_ns.stages import neural, neural_heads
@@ -104,10 +109,41 @@ def test_depth_and_labels_come_with_the_photo(raw, tmp_path, monkeypatch, capsys
         assert f"0 {CLASSES[0]['name']}" in labels.text["Classes"]
 
 
+def test_a_camera_profile_finds_what_the_simulated_camera_has(tmp_path):
+    run("06_camera_profile.py", tmp_path)
+    made, true = load_profile(str(tmp_path / "my_camera.yaml")), load_profile("fictitious-phone")
+    assert made.fits(Meta(make=true.make, model=true.model))
+    assert sum(made.levels_at(800).black, ()) == pytest.approx([64.0] * 4, abs=0.05)
+    assert made.noise_at(800).offset == pytest.approx(true.noise_at(800).offset, rel=0.03)
+    assert made.noise_at(800).scale == pytest.approx(true.noise_at(800).scale, rel=1e-3)
+    assert (tmp_path / "profiled.jpg").is_file()
+
+
 def test_a_stage_of_ones_own_is_tiled(raw, tmp_path):
     said = run("07_own_stage.py", tmp_path, raw)
     assert float(re.search(r"differ by (\S+) at most", said)[1]) < 1e-5
     assert (tmp_path / "glow.jpg").is_file()
+
+
+def test_a_space_is_trained_and_develops(raw, tmp_path):
+    pictures = tmp_path / "some"
+    pictures.mkdir()
+    for seed in range(2):
+        leaves = (encode(dead_leaves((128, 128), seed), "srgb") * 255).byte().permute(1, 2, 0).numpy()
+        Image.fromarray(leaves).save(pictures / f"leaves{seed}.png")
+    said = run("08_train_a_tiny_space.py", tmp_path, "--pictures", pictures, "--raw", raw, "--steps", 4)
+    assert "100 % step 4" in said
+    space, card = cards.load_space("tiny", tmp_path / "tiny")
+    assert (space.space_id, card.steps) == ("tiny-1", 4)
+    # Fresh weights demosaic linearly, as `fast` does.
+    photo, fast = read_image(tmp_path / "tiny.jpg"), load_pipeline("fast").run(raw=read_raw(raw))["image"]
+    assert psnr(photo.data, fast.data / 255) > 25
+
+
+def test_every_example_is_in_the_table():
+    table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| \[(\w+\.py)\]\((\w+\.py)\)", table, re.MULTILINE)
+    assert named == [(path.name, path.name) for path in sorted(EXAMPLES.glob("*.py"))]
 
 
 def test_the_readme_shows_the_first_example():
