@@ -197,11 +197,11 @@ def _tile_px(halo_px: int) -> int:
 
 
 def _part(size: Size, row: tuple[int, int], column: tuple[int, int]) -> Box:
-    """The share (index, count) of an image in rows and columns; inner edges at multiples of 8."""
+    """The share (index, count) of an image in rows and columns; inner edges at multiples of 16, which every stage is aligned to."""
 
     def edges(length: int, part: tuple[int, int]) -> tuple[int, int]:
         low, high = (length * (part[0] + end) // part[1] for end in (0, 1))
-        return low // 8 * 8, high if part[0] + 1 == part[1] else high // 8 * 8
+        return low // 16 * 16, high if part[0] + 1 == part[1] else high // 16 * 16
 
     (top, bottom), (left, right) = edges(size[0], row), edges(size[1], column)
     return top, left, bottom, right

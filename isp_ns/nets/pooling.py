@@ -12,13 +12,18 @@ from torch.nn import functional as F
 
 from isp_ns.nets.encoder import PACKED_RGB
 
-__all__ = ["POOLED_LONG", "pool_features", "pooled_channels", "pooled_size"]
+__all__ = ["POOLED_LONG", "TILE_ALIGN_PX", "pool_features", "pooled_channels", "pooled_size"]
 
 POOLED_LONG = 160
 """Cells on the long side of the canonical grid: those of z_t for a picture of 640 × 480 pixels."""
 
+TILE_ALIGN_PX = 16
+"""Where tiles may begin, so that the blocks of large pictures are the same in all of them."""
+
 _SHORTEST = 8
 _COLOURS = 3
+_BLOCKS = (4, 2)
+_CELLS_PER_BLOCK = 2
 
 
 def pooled_size(height_px: int, width_px: int) -> tuple[int, int]:
@@ -64,6 +69,12 @@ def _weights(cells: int, length: float, start: int, count: int) -> tuple[Tensor,
     return weights[first:stop], first
 
 
+def _block(grid: tuple[int, int], full_size_px: tuple[int, int], scale: int) -> int:
+    """Side of the blocks of cells that are averaged first: large pictures have several for each cell of the grid."""
+    ratio = min(full / scale / cells for cells, full in zip(grid, full_size_px, strict=True))
+    return next((block for block in _BLOCKS if ratio >= _CELLS_PER_BLOCK * block), 1)
+
+
 def _shares(
     z: Tensor, scale: int, grid: tuple[int, int], full_size_px: tuple[int, int], origin_px: tuple[int, int]
 ) -> Tensor:
@@ -72,6 +83,9 @@ def _shares(
     if full_size_px == (scale * size[0], scale * size[1]) and size[0] <= grid[0] and size[1] <= grid[1]:
         # The weights of a whole picture are the identity, or those of plain interpolation.
         return z.float() if size == grid else F.interpolate(z.float(), grid, mode="bilinear", align_corners=False)
+    block = _block(grid, full_size_px, scale)
+    if block > 1:
+        z, scale = F.avg_pool2d(z, block, ceil_mode=True), scale * block
     parts = [
         _weights(cells, full / scale, origin // scale, count)
         for cells, full, origin, count in zip(grid, full_size_px, origin_px, z.shape[-2:], strict=True)
@@ -102,18 +116,18 @@ def pool_features(
         z_t: (B, C_t, ⌈H/4⌉, ⌈W/4⌉).
         size_px: H and W of the picture or tile; cells beyond them do not count.
         full_size_px: of the full picture; `size_px` if left out.
-        origin_px: where the tile begins, multiples of 4.
+        origin_px: where the tile begins, multiples of 16.
 
     Returns:
         (B, 4·(3 + C_b - 12) + C_t, rows, columns), float32: z_b on twice the grid, packed, then z_t.
 
     Raises:
-        ValueError: if a tile does not begin at multiples of 4.
+        ValueError: if a tile does not begin at multiples of 16.
 
     Source: area-weighted mean; linear interpolation where the picture has fewer cells than the grid.
     """
-    if origin_px[0] % 4 or origin_px[1] % 4:
-        raise ValueError(f"a tile of features begins at multiples of 4 pixels, not at {origin_px}")
+    if any(start % TILE_ALIGN_PX for start in origin_px):
+        raise ValueError(f"a tile of features begins at multiples of {TILE_ALIGN_PX} pixels, not at {origin_px}")
     full = full_size_px or size_px
     rows, columns = pooled_size(*full)
     fine = z_b[..., : -(-size_px[0] // 2), : -(-size_px[1] // 2)]

@@ -17,7 +17,7 @@ from isp_ns.core.reach import WHOLE, Local, Params, Reduce
 from isp_ns.core.stage import stage
 from isp_ns.nets.cards import Card, load_perception, shipped_cards
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, PerceptionNet
-from isp_ns.nets.pooling import pool_features, pooled_size
+from isp_ns.nets.pooling import TILE_ALIGN_PX, pool_features, pooled_size
 
 __all__ = ["context", "depth", "focal_share", "heads_card", "pool", "segment"]
 
@@ -72,7 +72,7 @@ def focal_share(meta: Meta) -> float | None:
     return meta.focal_35mm / _FILM_WIDTH_MM if meta.focal_35mm else None
 
 
-@stage("neural.pool", reach=Reduce(align=4), narrow=_space_id)
+@stage("neural.pool", reach=Reduce(align=TILE_ALIGN_PX), narrow=_space_id)
 def pool(features: FeatureMaps, *, weights: str = "nyu-lite") -> Stats:
     """Bring features to the canonical grid that heads read, whatever the size of the picture.
 

@@ -21,8 +21,8 @@ def test_shares_of_tiles_add_up_to_the_whole(height, width):
     whole = pool_features(z_b, z_t, size_px=(height, width))
     total = torch.zeros_like(whole)
     for top in range(0, height, 64):
-        for left in range(0, width, 88):
-            bottom, right = min(height, top + 64), min(width, left + 88)
+        for left in range(0, width, 96):
+            bottom, right = min(height, top + 64), min(width, left + 96)
             total += pool_features(
                 z_b[..., top // 2 : -(-bottom // 2), left // 2 : -(-right // 2)],
                 z_t[..., top // 4 : -(-bottom // 4), left // 4 : -(-right // 4)],
@@ -68,7 +68,7 @@ def test_few_cells_are_interpolated_as_torch_does():
     assert torch.allclose(pooled[:, 20:], expected, atol=1e-5)
 
 
-def test_tiles_begin_at_cells():
+def test_tiles_begin_at_blocks():
     z_b, z_t = _maps(64, 64)
-    with pytest.raises(ValueError, match="multiples of 4"):
-        pool_features(z_b, z_t, size_px=(64, 64), full_size_px=(128, 128), origin_px=(2, 0))
+    with pytest.raises(ValueError, match="multiples of 16"):
+        pool_features(z_b, z_t, size_px=(64, 64), full_size_px=(128, 128), origin_px=(4, 0))
