@@ -42,7 +42,7 @@ def job(tmp_path, monkeypatch):
     manifest |= {"train": {"a.png": digests["a.png"]}, "holdout": {"b.png": digests["b.png"]}}
     (content / "manifests" / "two.yaml").write_text(yaml.safe_dump(manifest))
     recipe = {"space": "tiny", "space_id": "tiny-1", "seed": 3, "manifests": ["two"], "phases": PHASES}
-    recipe |= {"threads": 1, "dtype": "float32", "sync_every": 2, "shrink_share": 0.2}
+    recipe |= {"threads": 1, "dtype": "float32", "sync_every": 2, "rescale_share": 0.2}
     path = content / "recipes" / "tiny.yaml"
     path.write_text(yaml.safe_dump(recipe))
     return path, tmp_path / "data"

@@ -16,6 +16,8 @@ __all__ = ["PatchSource", "load_rgb8"]
 _CELL = 32
 """Patches are drawn around cells of this many pixels."""
 
+_SCALES = (0.5, 1.4)
+
 
 def load_rgb8(path: Path) -> Tensor:
     """An 8-bit RGB picture as uint8 (3, H, W).
@@ -49,12 +51,12 @@ class PatchSource:
     Attributes:
         images: uint8 (3, H, W) pictures.
         hard_share: share of the patches drawn by difficulty^0.5; the others are drawn uniformly.
-        shrink_share: share of the batches drawn at twice the size and averaged down, for more detail per pixel.
+        rescale_share: share of the batches at another scale, 0.5 to 1.4: finer detail than any photograph's, or softer.
     """
 
     images: list[Tensor]
     hard_share: float = 0.6
-    shrink_share: float = 0.2
+    rescale_share: float = 0.2
     _cells: Tensor = field(init=False, repr=False)
     _weights: Tensor = field(init=False, repr=False)
 
@@ -82,11 +84,18 @@ class PatchSource:
         Raises:
             ValueError: if a picture is smaller than the patch.
         """
-        shrink = float(torch.rand(1, generator=rng)) < self.shrink_share
-        size = 2 * side if shrink else side
+        size = round(side / self._scale(rng))
         chosen = self._cells[torch.multinomial(self._weights, count, replacement=True, generator=rng)]
         jitter = torch.randint(-_CELL // 2, _CELL // 2, (count, 2), generator=rng)
         if min(min(image.shape[-2:]) for image in self.images) < size:
             raise ValueError(f"patches of {size} pixels do not fit into every picture; use smaller patches")
         batch = torch.stack([self._cut(c, size, j) for c, j in zip(chosen, jitter, strict=True)]).float() / 255
-        return F.avg_pool2d(batch, 2) if shrink else batch
+        if size == side:
+            return batch
+        return F.interpolate(batch, (side, side), mode="bicubic", antialias=True).clamp_(0, 1)
+
+    def _scale(self, rng: Generator) -> float:
+        if float(torch.rand(1, generator=rng)) >= self.rescale_share:
+            return 1.0
+        low, high = _SCALES
+        return low * (high / low) ** float(torch.rand(1, generator=rng))

@@ -63,7 +63,7 @@ class Recipe:
         weight_decay: decoupled.
         ema: decay of the averaged weights, which are what is shipped.
         hard_share: share of patches drawn by difficulty.
-        shrink_share: share of batches drawn at twice the size and averaged down.
+        rescale_share: share of batches drawn at another scale.
         colour_share: share of patches with changed colours.
         sigma_max: largest Gaussian noise, of 255.
         equivariance: share of RGB steps with the equivariance term.
@@ -88,7 +88,7 @@ class Recipe:
     weight_decay: float = 1e-4
     ema: float = 0.999
     hard_share: float = 0.6
-    shrink_share: float = 0.2
+    rescale_share: float = 0.2
     colour_share: float = 0.5
     sigma_max: float = 20.0
     equivariance: float = 0.5

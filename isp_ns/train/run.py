@@ -54,7 +54,7 @@ def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
     manifests = [load_manifest(find_manifest(name, job.path)) for name in recipe.manifests]
     train = [load_rgb8(file).to(job.device) for m in manifests for file in verified_files(m, job.root, "train")]
     holdout = [load_rgb8(file) for m in manifests for file in verified_files(m, job.root, "holdout")]
-    source = PatchSource(train, recipe.hard_share, recipe.shrink_share)
+    source = PatchSource(train, recipe.hard_share, recipe.rescale_share)
     trainer = Trainer(recipe, source, Holdout(holdout), job.budget, job.out, job.device, rank, job.tell)
     if job.resume:
         if not trainer.checkpoint.is_file():

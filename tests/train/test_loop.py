@@ -146,12 +146,26 @@ def test_shipped_manifests_fit_the_data(shared_data):
 
 def test_hard_places_are_drawn_more_often():
     flat, busy = torch.full((3, 64, 64), 100, dtype=torch.uint8), torch.randint(0, 256, (3, 64, 64)).byte()
-    source = PatchSource([flat, busy], hard_share=1.0, shrink_share=0.0)
+    source = PatchSource([flat, busy], hard_share=1.0, rescale_share=0.0)
     patches = source.draw(64, 32, torch.Generator().manual_seed(0))
     assert (patches.std((1, 2, 3)) > 0.1).float().mean() > 0.8
 
 
+def test_patches_at_other_scales_stay_pictures():
+    ramp = torch.linspace(0, 255, 256).byte().expand(3, 256, 256).contiguous()
+    source = PatchSource([ramp], hard_share=0.0, rescale_share=1.0)
+    steps = []
+    for seed in range(12):
+        patch = source.draw(1, 32, torch.Generator().manual_seed(seed))
+        assert patch.shape == (1, 3, 32, 32)
+        assert 0 <= float(patch.min()) <= float(patch.max()) <= 1
+        steps.append(float(patch[0, 0, 8:24, 8:24].diff(dim=1).mean()) * 255)
+    # A grey level per pixel becomes 1 / scale levels.
+    assert 0.7 <= min(steps) < 0.95
+    assert 1.3 < max(steps) <= 2.02
+
+
 def test_patches_that_do_not_fit_are_refused():
-    source = PatchSource([torch.zeros(3, 40, 40, dtype=torch.uint8)], shrink_share=0.0)
+    source = PatchSource([torch.zeros(3, 40, 40, dtype=torch.uint8)], rescale_share=0.0)
     with pytest.raises(ValueError, match="smaller patches"):
         source.draw(1, 64, torch.Generator())
