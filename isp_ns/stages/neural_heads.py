@@ -4,6 +4,7 @@ Everything heavy happens on the small grid of `isp_ns.nets.pooling`; the full si
 """
 
 import functools
+import math
 from typing import Annotated
 
 import torch
@@ -26,6 +27,7 @@ Place = Annotated[Frame, Port("sensor|sensor_rgb|mosaic|camera_rgb|linear_rgb|di
 
 _FILM_WIDTH_MM = 36.0
 _NO_METRES = "relative"
+_BLOCKS_PER_CELL = 16
 
 
 @functools.lru_cache(maxsize=8)
@@ -104,15 +106,19 @@ def context(pooled: Stats, *, weights: str = "nyu-lite") -> Stats:
     return torch.cat(list(_heads(weights)(pooled[None].float()).values()), 1)[0]
 
 
-def _spread(grid: Tensor, place: Frame) -> Tensor:
-    """A grid (C, h, w) over the full picture, at the pixels of `place`, (C, H, W), bilinear."""
+def _spread(grid: Tensor, place: Frame, step_px: int = 1) -> Tensor:
+    """A grid (C, h, w) over the full picture, at every `step_px`-th pixel of `place`, (C, H, W), bilinear.
+
+    Blocks of `step_px` pixels begin at its multiples in the full picture, and their middles count.
+    """
     cells = pooled_size(*place.full_size)
     weights = []
     for axis in (0, 1):
         # A cell of the answer is two cells of the canonical grid, and the last one may hang over the edge.
         per_px = cells[axis] / place.full_size[axis] / 2
-        start = place.origin[axis]
-        at = (torch.arange(start, start + place.size[axis]) + 0.5) * per_px - 0.5
+        start, stop = place.origin[axis] // step_px, place.origin[axis] + place.size[axis]
+        blocks = torch.arange(start, -(-stop // step_px))
+        at = (blocks + 0.5) * (step_px * per_px) - 0.5
         at = at.clamp(0, grid.shape[1 + axis] - 1)
         first, last = int(at[0]), min(int(at[-1]) + 2, grid.shape[1 + axis])
         near = 1 - (at[:, None] - torch.arange(first, last)).abs()
@@ -120,6 +126,12 @@ def _spread(grid: Tensor, place: Frame) -> Tensor:
     (rows, vertical), (columns, horizontal) = weights
     out: Tensor = rows @ grid[:, vertical, horizontal] @ columns.mT
     return out
+
+
+def _label_step_px(full_size: tuple[int, int]) -> int:
+    """Side of the blocks of pixels that get one label: at least sixteen for each cell of the answer."""
+    cell_px = 2 * max(full_size) / max(pooled_size(*full_size))
+    return max(1, 2 ** int(math.log2(cell_px / _BLOCKS_PER_CELL))) if cell_px >= _BLOCKS_PER_CELL else 1
 
 
 @stage("neural.depth", reach=Local())
@@ -157,5 +169,10 @@ def segment(place: Place, context: Stats, *, weights: str = "nyu-lite") -> Label
     Source: see `isp_ns.nets.heads.LabelDecoder`.
     """
     logits = context[_channels(weights, "labels")]
-    labels = _spread(logits, place).argmax(0, keepdim=True).to(torch.uint8)
+    step_px = _label_step_px(place.full_size)
+    labels = _spread(logits, place, step_px).argmax(0, keepdim=True).to(torch.uint8)
+    if step_px > 1:
+        labels = labels.repeat_interleave(step_px, 1).repeat_interleave(step_px, 2)
+        top, left = (start % step_px for start in place.origin)
+        labels = labels[:, top : top + place.size[0], left : left + place.size[1]].contiguous()
     return Frame(labels, place.meta, place.origin, place.full_size)

@@ -100,3 +100,17 @@ def test_heads_of_another_space_do_not_connect(folder, graph):
             load_pipeline("classic").patch(load_patch("neural")).patch(load_patch("perception"))
     finally:
         path.write_text(text)
+
+
+@pytest.mark.parametrize(("full", "step_px"), [((480, 640), 1), ((3000, 4000), 2), ((4000, 6000), 4)])
+def test_blocks_of_labels_are_those_of_their_pixels(full, step_px):
+    torch.manual_seed(1)
+    answer = torch.randn(15, *(side // 2 for side in neural_heads.pooled_size(*full)))
+    assert neural_heads._label_step_px(full) == step_px
+    place = Frame(torch.zeros(1, 300, 200), meta(), origin=(110, 150), full_size=full)
+    labels = neural_heads.segment(place, answer).data
+    each = neural_heads._spread(answer[2:], place).argmax(0, keepdim=True)
+    assert labels.shape == (1, 300, 200)
+    assert float((labels == each).float().mean()) > 0.9
+    part = place.crop((151, 203, 300, 307))
+    assert torch.equal(neural_heads.segment(part, answer).data, labels[:, 41:190, 53:157])
