@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
 
-from isp_ns import Graph, content, load_pipeline, read_raw, write_image
+from isp_ns import content, load_pipeline, read_raw, write_image
 from isp_ns.data.leaves import dead_leaves
 from isp_ns.data.synth import synthesise
 from isp_ns.train.export import export_run
@@ -30,11 +30,8 @@ holdout = Holdout([pictures[0][:, :256, :256]])
 trainer = Trainer(recipe, PatchSource(pictures[1:]), holdout, budget, Path("tiny"), tell=print)
 trainer.run()
 print("weights and card:", export_run(trainer, "tiny", [], Path("tiny"), measured={}))
-# A graph is run up to the white-balanced mosaic, the space takes the place of demosaicking, the rest is run on that.
-fast, space = load_pipeline("fast"), trainer.average.eval()
 frame = read_raw(asked.raw) if asked.raw else synthesise(None, "leaves.dng", iso=800, size=(480, 640))
-raw = fast.run(raw=frame, want=["highlights"])["highlights"]
-z = space.denoise(*space.encode(raw.data[None], pattern=raw.cfa), raw.meta.noise, pattern=raw.cfa)
-rgb = raw.with_data(space.decode(*z, size=raw.size, pattern=raw.cfa)[0])
-rest = {name: fast.nodes[name] for name in ("ccm", "warp", "crop", "square", "encode")}
-write_image("tiny.jpg", Graph({"rgb": "camera_rgb"}, rest, {"image": "encode"}).run(rgb=rgb)["image"])
+graph = load_pipeline("neural")
+for name in ("features", "clean", "rgb"):
+    graph = graph.replace(name, weights="tiny/tiny.safetensors")
+write_image("tiny.jpg", graph.run(raw=frame)["image"])

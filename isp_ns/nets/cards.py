@@ -18,6 +18,7 @@ from isp_ns.nets.space import NeuralSpace, SpaceSpec
 
 __all__ = [
     "Card",
+    "find_card",
     "load_perception",
     "load_space",
     "read_card",
@@ -149,17 +150,28 @@ def verify_weights(card_path: Path) -> tuple[Card, bytes]:
     return card, content
 
 
-def _find_card(name: str, folder: Path | None) -> Path:
+def find_card(name: str, folder: Path | None = None) -> Path:
+    """The path of a card: NAME.yaml in a folder, the shipped one if left out, or beside weights that are named by path.
+
+    Args:
+        name: such as "ns-lite", or a path that ends in ".safetensors".
+        folder: where to look for a name.
+
+    Raises:
+        ValueError: if there is none.
+    """
     place = folder or weights_folder()
-    path = place / f"{name}.yaml"
+    path = Path(name).with_suffix(".yaml") if name.endswith(".safetensors") else place / f"{name}.yaml"
     if not path.is_file():
+        if name.endswith(".safetensors"):
+            raise ValueError(f"{name}: there is no card {path.name} beside these weights")
         known = ", ".join(sorted(shipped_cards(place))) or "none"
         raise ValueError(f"there are no weights {name!r} in {place}; there are: {known}")
     return path
 
 
 def _load(name: str, folder: Path | None, kind: str, what: str) -> tuple[Card, bytes]:
-    card, content = verify_weights(_find_card(name, folder))
+    card, content = verify_weights(find_card(name, folder))
     if card.kind != kind:
         raise ValueError(f"weights {name!r} are of kind {card.kind!r}, not {what}")
     return card, content
@@ -176,7 +188,7 @@ def load_space(name: str, folder: Path | None = None) -> tuple[NeuralSpace, Card
     """A trained neural space, in evaluation mode, fp32, channels last.
 
     Args:
-        name: such as "ns-lite".
+        name: such as "ns-lite", or the path of a .safetensors file with its card beside it.
         folder: where card and weights are; the shipped ones if left out.
 
     Raises:
@@ -195,7 +207,7 @@ def load_perception(name: str, folder: Path | None = None) -> tuple[PerceptionNe
     and `space_digest`, that of the weights of the space they read.
 
     Args:
-        name: such as "nyu-lite".
+        name: such as "nyu-lite", or the path of a .safetensors file with its card beside it.
         folder: where card and weights are; the shipped ones if left out.
 
     Raises:

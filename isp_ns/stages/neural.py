@@ -6,6 +6,7 @@ them first runs.
 
 import functools
 import logging
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 import torch
@@ -17,12 +18,13 @@ from isp_ns.core.parameters import Between
 from isp_ns.core.ports import CameraRgb, FeatureMaps, LinearRgb, Mosaic
 from isp_ns.core.reach import Local, Params
 from isp_ns.core.stage import stage
-from isp_ns.nets.cards import Card, load_space, shipped_spaces
+from isp_ns.nets.cards import Card, load_space
 from isp_ns.nets.int8 import int8_is_fast, to_int8
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.reach import REACHES, SpaceReach
-from isp_ns.nets.space import NeuralSpace
+from isp_ns.nets.space import SPECS, NeuralSpace
 from isp_ns.stages import neural_heads as neural_heads
+from isp_ns.stages.neural_heads import card_of
 from isp_ns.stages.raw import noise_of
 
 __all__ = ["decode", "decode_rgb", "denoise", "encode", "encode_rgb"]
@@ -66,10 +68,7 @@ def space_of(weights: str, precision: Precision = "auto") -> NeuralSpace:
 
 @functools.lru_cache(maxsize=8)
 def _card(weights: str) -> Card:
-    cards = shipped_spaces()
-    if weights not in cards:
-        raise ModelError(f"there are no weights {weights}; there are {', '.join(cards) or 'none'}")
-    return cards[weights]
+    return card_of(weights, "space", "neural space")
 
 
 def _space_id(params: Params) -> str:
@@ -77,7 +76,11 @@ def _space_id(params: Params) -> str:
 
 
 def _reach(params: Params) -> SpaceReach:
-    return REACHES[_card(str(params["weights"])).name]
+    card = _card(str(params["weights"]))
+    for name, spec in SPECS.items():
+        if asdict(spec) == card.sizes:
+            return REACHES[name]
+    raise ModelError(f"the sizes of {card.name} are those of no known space ({', '.join(SPECS)})")
 
 
 def _features(raw: Frame, z: tuple[torch.Tensor, torch.Tensor], weights: str) -> Features:
@@ -94,7 +97,7 @@ def encode(raw: Mosaic, *, weights: str = "ns-lite", precision: Precision = "aut
 
     Args:
         raw: linear mosaic, white-balanced.
-        weights: name of the space.
+        weights: name of the space, or the path of a .safetensors file with its card beside it.
         precision: "auto", "fp32", "bf16" or "int8"; auto is the fastest that costs nothing visible.
 
     Source: Shared Neural Space (arXiv 2509.20481), the RAW-to-space encoder.

@@ -16,11 +16,11 @@ from isp_ns.core.meta import Meta
 from isp_ns.core.ports import Depth, FeatureMaps, Labels, Port, Stats
 from isp_ns.core.reach import WHOLE, Local, Params, Reduce
 from isp_ns.core.stage import stage
-from isp_ns.nets.cards import Card, load_perception, shipped_cards
+from isp_ns.nets.cards import Card, find_card, load_perception, read_card, shipped_cards
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, PerceptionNet
 from isp_ns.nets.pooling import TILE_ALIGN_PX, pool_features, pooled_size
 
-__all__ = ["context", "depth", "focal_share", "heads_card", "pool", "segment"]
+__all__ = ["card_of", "context", "depth", "focal_share", "heads_card", "pool", "segment"]
 
 Place = Annotated[Frame, Port("sensor|sensor_rgb|mosaic|camera_rgb|linear_rgb|display_rgb")]
 """Any frame of the picture: only where it lies and what is known of the shot is read, so the cheapest one serves."""
@@ -32,15 +32,28 @@ _BLOCKS_PER_CELL = 16
 
 @functools.lru_cache(maxsize=8)
 def heads_card(weights: str) -> Card:
-    """The card of depth and label heads.
+    """The card of depth and label heads, by name or by the path of their weights.
 
     Raises:
-        ModelError: if there are none of that name.
+        ModelError: if there are none.
     """
-    cards = {name: card for name, card in shipped_cards().items() if card.kind == "perception"}
-    if weights not in cards:
-        raise ModelError(f"there are no depth and label heads {weights}; there are {', '.join(cards) or 'none'}")
-    return cards[weights]
+    return card_of(weights, "perception", "depth and label heads")
+
+
+def card_of(weights: str, kind: str, what: str) -> Card:
+    """The card of weights of a kind.
+
+    Raises:
+        ModelError: if there are none, or they are of another kind.
+    """
+    try:
+        card = read_card(find_card(weights))
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+    if card.kind != kind:
+        known = ", ".join(name for name, each in shipped_cards().items() if each.kind == kind) or "none"
+        raise ModelError(f"weights {weights} are no {what}; those are {known}")
+    return card
 
 
 @functools.lru_cache(maxsize=4)
