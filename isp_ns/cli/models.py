@@ -30,7 +30,7 @@ def list_models() -> None:
 
     for path in _cards():
         card = read_card(path)
-        count = sum(card.parameters.values())
+        count = card.parameters.get("total", sum(card.parameters.values()))
         click.echo(f"{card.name}\t{card.kind}\t{count / 1e3:.0f} k parameters\t{card.licence}")
 
 

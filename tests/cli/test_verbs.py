@@ -13,6 +13,7 @@ from PIL import Image
 
 import isp_ns
 from isp_ns.cli.main import VERBS, cli
+from isp_ns.nets.space import build_space
 
 
 def run(*arguments: object) -> Result:
@@ -146,7 +147,10 @@ def test_stages_are_listed_and_described():
 
 
 def test_models_are_listed_and_verified():
-    assert run("models", "list").exit_code == 0
+    listed = run("models", "list")
+    assert listed.exit_code == 0
+    count = sum(weight.numel() for weight in build_space("ns-lite").parameters())
+    assert f"ns-lite\tspace\t{count / 1e3:.0f} k" in listed.output
     assert run("models", "verify").exit_code == 0
     assert run("models", "show", "no-such").exit_code == 1
 
