@@ -111,7 +111,14 @@ def _powers(low: float, high: float) -> tuple[float, ...]:
     inside = [mark for mark in marks if low <= math.log2(mark) <= high]
     if len(inside) > 5:
         inside = [mark for mark in inside if f"{mark:g}"[0] == "1"] or inside[::2]
-    return tuple(inside) or (2 ** ((low + high) / 2),)
+    return tuple(inside) if len(inside) > 1 else _round_within(2**low, 2**high)
+
+
+def _round_within(low: float, high: float) -> tuple[float, ...]:
+    """Round numbers, evenly apart, where powers are too far apart for an axis."""
+    step = _step(high - low)
+    first = math.ceil(low / step)
+    return tuple(step * i for i in range(first, math.floor(high / step) + 1)) or (math.sqrt(low * high),)
 
 
 def _grid(across: _Scale, up: _Scale, x: Axis, y: Axis) -> Html:

@@ -105,7 +105,7 @@ def most_different(values: Tensor, size_px: int, most: int, border_px: int = 8) 
     Args:
         values: (H, W).
         size_px: side of a window, less where the map is smaller.
-        most: how many windows to find; they do not overlap.
+        most: how many windows to find; their middles are at least one and a half sides apart.
         border_px: distance to the sides of the map, where pipelines follow different rules.
 
     Returns:
@@ -119,7 +119,7 @@ def most_different(values: Tensor, size_px: int, most: int, border_px: int = 8) 
     inner = values[border : height - border, border : width - border]
     step = max(1, size // 16)
     score = F.avg_pool2d(inner[None, None].float(), size, step)[0, 0].clone()
-    reach = -(-size // step)
+    reach = -(-3 * size // (2 * step))
     boxes: list[Box] = []
     while len(boxes) < most and bool((score >= 0).any()):
         row, column = divmod(int(score.argmax()), score.shape[1])

@@ -6,7 +6,7 @@ from typing import Any
 
 from isp_ns.compare.gallery import CROP_PX, LOSSLESS_PIXELS, Scene
 from isp_ns.compare.markup import Html, json_block, tag
-from isp_ns.compare.results import COLUMNS, Comparison
+from isp_ns.compare.results import COLUMNS, Comparison, common_cases
 from isp_ns.compare.sections import charts_section, details, means_section, method_section, verdict_section
 from isp_ns.compare.viewer import viewer_section
 from isp_ns.core.errors import OutputError
@@ -15,6 +15,9 @@ __all__ = ["page_html", "write_page"]
 
 POLICY = "default-src 'none'; img-src 'self' file: data:; style-src 'self' file:; script-src 'self' file:"
 """Nothing from elsewhere is loaded, and no script or style that is written into the page itself runs."""
+
+NUMBERS = ("psnr_db", "delta_e_2000", "mtf50", "noise_luma_255", "exposure_gain_ev")
+"""Measures told under the viewer."""
 
 
 def write_page(folder: Path, comparison: Comparison, scenes: Sequence[Scene]) -> Path:
@@ -75,7 +78,9 @@ def page_html(comparison: Comparison, scenes: Sequence[Scene]) -> str:
 
 def _header(title: str, comparison: Comparison) -> Html:
     cases = len({row.case for row in comparison.rows})
-    pictures = f"{cases} photograph{'s' if cases != 1 else ''}"
+    shared = len(common_cases(row for row in comparison.rows if row.status == "done"))
+    some = f" ({shared} of them by every pipeline)" if shared < cases else ""
+    pictures = f"{cases} photograph{'s' if cases != 1 else ''}{some}"
     truth = "" if comparison.has_truth else ", without a truth"
     return tag(
         "header",
@@ -107,6 +112,7 @@ def _data(comparison: Comparison, scenes: Sequence[Scene]) -> dict[str, Any]:
                 "height": scene.height_px,
                 "pictures": dict(scene.pictures),
                 "maps": dict(scene.maps),
+                "mapMeans": {name: round(mean, 2) for name, mean in scene.map_means.items()},
                 "crops": [dict(crop) for crop in scene.crops],
                 "reference": scene.reference,
                 "numbers": _numbers(comparison, scene.case),
@@ -118,7 +124,7 @@ def _data(comparison: Comparison, scenes: Sequence[Scene]) -> dict[str, Any]:
 
 def _numbers(comparison: Comparison, case: int) -> dict[str, str]:
     """A line of numbers for each rendering of a photograph."""
-    shown = [c for c in COLUMNS if c.key in ("psnr_db", "delta_e_2000", "mtf50", "noise_luma_255")]
+    shown = [c for c in COLUMNS if c.key in NUMBERS]
     result = {}
     for row in comparison.rows:
         if row.case == case and row.status == "done":

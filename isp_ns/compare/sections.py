@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from isp_ns.compare.areas import WHOLE_PIXELS
 from isp_ns.compare.charts import COLOURS, Axis, Series, chart
 from isp_ns.compare.markup import Html, join, tag
 from isp_ns.compare.results import COLUMNS, Column, Comparison, Row, common_cases, shown_columns
@@ -54,13 +55,22 @@ def means_section(comparison: Comparison) -> Html:
         [(each.pipeline, each.means, i) for i, each in enumerate(summaries) if each.pictures],
     )
     note = tag("p", f"{over} (time: median, memory: largest). {_stated(comparison)}", class_="stated")
-    return tag("section", tag("h2", "Numbers"), table, note, _failures(comparison), id="numbers")
+    told = (note, _glossary(shown_columns(summaries)), _failures(comparison))
+    return tag("section", tag("h2", "Numbers"), table, told, id="numbers")
+
+
+def _glossary(shown: Sequence[Column]) -> Html:
+    """What the columns mean, for those who cannot point at their heads."""
+    ways = {1: "more is better", -1: "less is better", 0: "neither way is better"}
+    items = [(tag("dt", _titled(column)), tag("dd", f"{column.help}; {ways[column.better]}.")) for column in shown]
+    return tag("details", tag("summary", "What the columns mean"), tag("dl", items, class_="glossary"))
 
 
 def _stated(comparison: Comparison) -> str:
     """Domain, range, crop, white balance and alignment, in the words of the protocol."""
     p = comparison.protocol
-    area = str(p["crop"]).partition(";")[0]
+    large = any(row.width_px * row.height_px > WHOLE_PIXELS for row in comparison.rows)
+    area = str(p["crop"]) if large else str(p["crop"]).partition(";")[0]
     exposure = "aligned by one gain per picture" if str(p["exposure"]).startswith("one gain") else "as rendered"
     return (
         f"{p['domain']}, range {p['range'][0]} to {p['range'][1]}; {area}; white balance as shot; exposure {exposure}; "
@@ -125,7 +135,8 @@ def charts_section(comparison: Comparison) -> Html | None:
     drawn = [*_by_iso(rows, names, comparison), *_by_level(rows, names, comparison), *_by_time(comparison, names)]
     if not drawn:
         return None
-    return tag("section", tag("h2", "Charts"), tag("div", drawn, class_="charts"), id="charts")
+    note = tag("p", f"Means over the same photographs as above. {_stated(comparison)}", class_="stated")
+    return tag("section", tag("h2", "Charts"), tag("div", drawn, class_="charts"), note, id="charts")
 
 
 def _by_iso(rows: Sequence[Row], names: Sequence[str], comparison: Comparison) -> list[Html]:
@@ -226,38 +237,44 @@ def _nodes_table(comparison: Comparison) -> Html | None:
             parts.append(_one_pipeline(name, rows))
     if not parts:
         return None
-    return tag("details", tag("summary", "Time and memory by node"), tag("div", parts, class_="nodes"))
+    note = (
+        "Means over all photographs that a pipeline rendered. Times of tiles that are worked on side by side are added "
+        "up, so all nodes together may take longer than the pipeline. Output: bytes of what a node makes; the peak of "
+        "a pipeline's memory is in the table of numbers."
+    )
+    tables = tag("div", parts, class_="nodes")
+    return tag("details", tag("summary", "Time and memory by node"), tables, tag("p", note, class_="stated"))
 
 
 def _one_pipeline(name: str, rows: Sequence[Row]) -> Html:
-    nodes: dict[str, tuple[str, list[float], list[float]]] = {}
-    megapixels = sum(row.megapixels for row in rows)
+    nodes: dict[str, tuple[str, float, float]] = {}
     for row in rows:
         for node in row.nodes:
-            entry = nodes.setdefault(node["node"], (node["stage"], [], []))
-            entry[1].append(node["ms"])
-            entry[2].append(node["mb_made"])
-    total = sum(sum(entry[1]) for entry in nodes.values()) or 1.0
+            _, spent, made = nodes.get(node["node"], ("", 0.0, 0.0))
+            nodes[node["node"]] = (node["stage"], spent + node["ms"], made + node["mb_made"])
+    megapixels = sum(row.megapixels for row in rows)
+    total = sum(spent for _, spent, _ in nodes.values())
+
+    def numbers(spent: float, made: float) -> list[Html]:
+        meter = tag("meter", min=0, max=1, value=f"{spent / (total or 1.0):.3f}", aria_hidden="true")
+        share = join(meter, f" {spent / (total or 1.0):.0%}")
+        cells = (f"{spent / len(rows):.1f}", f"{spent / megapixels:.1f}", share, f"{made / megapixels:.1f}")
+        return [tag("td", cell) for cell in cells]
+
     lines = [
-        tag(
-            "tr",
-            tag("th", node, scope="row"),
-            tag("td", stage, class_="left"),
-            tag("td", f"{sum(spent) / megapixels:.1f}"),
-            tag("td", tag("meter", f"{sum(spent) / total:.0%}", min=0, max=1, value=f"{sum(spent) / total:.3f}")),
-            tag("td", f"{sum(made) / megapixels:.1f}"),
-        )
+        tag("tr", tag("th", node, scope="row"), tag("td", stage, class_="left"), numbers(spent, made))
         for node, (stage, spent, made) in nodes.items()
     ]
-    titles = (
-        tag("th", "Node", scope="col"),
-        tag("th", "Stage", scope="col", class_="left"),
-        tag("th", "Time", tag("small", "ms/MP"), scope="col", title="Added up over all threads"),
-        tag("th", "Share", scope="col"),
-        tag("th", "Made", tag("small", "MB/MP"), scope="col", title="Bytes of the results, by their shapes"),
-    )
-    head = tag("thead", tag("tr", titles))
-    return tag("div", tag("table", tag("caption", name), head, tag("tbody", lines)), class_="scroll")
+    everything = numbers(total, sum(made for _, _, made in nodes.values()))
+    foot = tag("tfoot", tag("tr", tag("th", "All nodes", scope="row", colspan=2), everything))
+    body = tag("tbody", lines)
+    return tag("div", tag("table", tag("caption", name), tag("thead", _node_heads()), body, foot), class_="scroll")
+
+
+def _node_heads() -> Html:
+    units = (("Time", "ms"), ("Time", "ms/MP"), ("Share", "of time"), ("Output", "MB/MP"))
+    heads = [tag("th", title, tag("small", unit), scope="col") for title, unit in units]
+    return tag("tr", tag("th", "Node", scope="col"), tag("th", "Stage", scope="col", class_="left"), heads)
 
 
 def method_section(comparison: Comparison) -> Html:

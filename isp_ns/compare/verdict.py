@@ -135,7 +135,7 @@ def _by_iso(shared: Sequence[Row]) -> str:
 
 def _cost(best: str, others: Sequence[str], means: dict[str, Summary]) -> Head:
     own = means[best].means
-    answer = f"{_times(own['total_ms'], means[others[0]].means['total_ms'])} the time of {others[0]}"
+    answer = f"{best} takes {_times(own['total_ms'], means[others[0]].means['total_ms'])} the time of {others[0]}"
     listed = (
         f"{name} {_shown(means[name].means['total_ms'], '.0f')} ms and {_shown(means[name].means['peak_mb'], '.0f')} MB"
         for name in (best, *others)
@@ -146,12 +146,12 @@ def _cost(best: str, others: Sequence[str], means: dict[str, Summary]) -> Head:
 def _without_truth(means: dict[str, Summary], count: int) -> tuple[Head, ...]:
     note = f"Over {_count(count, 'photograph')}, without a truth: no measure can tell which picture is right."
     sharp = _extreme(
-        "Which is sharpest?", means, "mtf50", 1, "cycles per pixel at half response; sharpening counts", ".3f"
+        "Which is sharpest?", means, "mtf50", 1, "cycles per pixel at half response; sharpening raises it", ".3f"
     )
     clean = _extreme("Which is cleanest?", means, "noise_luma_255", -1, "of 255 noise in flat places", ".2f")
     names = sorted(means, key=lambda name: means[name].means["total_ms"] or math.inf)
     cost = _cost(names[0], names[1:], means)
-    quickest = Head("At what cost?", f"{names[0]} is quickest", f"It takes {cost.answer}. {cost.detail} {note}")
+    quickest = Head("At what cost?", f"{names[0]} is quickest", f"{cost.answer}. {cost.detail} {note}")
     return sharp, clean, quickest
 
 

@@ -15,7 +15,7 @@ KEYS = (
     ("+ and −", "zoom in and out"),
     ("1 … 8", "100 % … 800 %"),
     ("0", "fit the picture into the window"),
-    ("arrow keys", "move the picture, or the divider when it has the focus"),
+    ("arrow keys", "move the picture, or the divider when it has the focus; with shift, further"),
     ("n and p", "next and previous photograph"),
     ("l and r", "next pipeline on the left and on the right"),
     ("x", "swap left and right"),
@@ -152,7 +152,7 @@ def _dialog() -> Html:
         tag("table", tag("tbody", rows)),
         tag("p", "Drag to move the picture or the divider; pinch, or turn the wheel, to zoom."),
         tag("p", switch),
-        tag("form", tag("button", "Close"), method="dialog"),
+        tag("form", tag("button", "Close", autofocus=True), method="dialog"),
         id="keys",
         aria_labelledby="keys-title",
     )

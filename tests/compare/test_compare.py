@@ -34,7 +34,7 @@ def test_a_pipeline_wins_against_itself_blurred(result):
     assert "4 of 4 pictures" in margin.detail
     assert "leads at every ISO" in margin.detail
     times = means["sharp"]["total_ms"] / means["blurred"]["total_ms"]
-    assert cost.answer == f"{times:.2g}× the time of blurred"
+    assert cost.answer == f"sharp takes {times:.2g}× the time of blurred"
 
 
 def test_a_comparison_without_a_page_writes_nothing(tmp_path):

@@ -33,7 +33,7 @@ def test_the_higher_mean_wins_by_the_paired_difference():
     assert margin.answer == "+3.00 dB over a"
     assert "3 of 3 pictures" in margin.detail
     assert "± 0.06 dB" in margin.detail
-    assert cost.answer == "2.5× the time of a"
+    assert cost.answer == "b takes 2.5× the time of a"
     assert "b 250 ms and 100 MB" in cost.detail
 
 

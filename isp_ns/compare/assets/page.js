@@ -85,8 +85,9 @@
     stage.className = `stage ${state.mode}`;
     divider.hidden = state.mode !== "slider";
     $("sides").hidden = state.mode !== "slider";
-    $("facts").hidden = state.mode !== "slider";
+    $("facts").hidden = state.mode === "map";
     $("legend").hidden = state.mode !== "map";
+    tellFacts();
     panels.replaceChildren(...shown.map(panel));
     const columns = state.mode === "slider" ? 1 : bestColumns(shown.length);
     panels.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
@@ -118,17 +119,16 @@
     image.width = scene().width;
     image.height = scene().height;
     image.draggable = false;
-    image.alt = describe(name);
+    image.alt = isMap ? `${scene().title}, ${describe(name)}` : `${scene().title}, ${name}`;
     label.className = state.mode === "slider" && place === 0 ? "tag to-right" : "tag";
-    label.textContent = isMap ? describe(name) : name;
+    label.textContent = isMap ? `${describe(name)}, mean ΔE ${scene().mapMeans[name].toFixed(1)}` : name;
     label.setAttribute("aria-hidden", "true");
     box.append(image, label);
     return box;
   }
 
   function describe(name) {
-    if (state.mode !== "map") return `${scene().title}, ${name}`;
-    return name === "disagreement" ? "how far the pipelines are apart" : `${name} − ${scene().reference}`;
+    return name === "disagreement" ? "how far the pipelines are apart" : `${name} against ${scene().reference}`;
   }
 
   function draw() {
@@ -183,8 +183,12 @@
   function syncSides() {
     $("left").value = state.left;
     $("right").value = state.right;
+  }
+
+  function tellFacts() {
     const numbers = scene().numbers;
-    const lines = [...new Set([state.left, state.right])].filter((name) => numbers[name]).map((name) => `${name}: ${numbers[name]}`);
+    const shown = new Set(state.mode === "slider" ? [state.left, state.right] : names());
+    const lines = [...shown].filter((name) => numbers[name]).map((name) => `${name}: ${numbers[name]}`);
     $("facts").textContent = lines.join("\n");
   }
 
