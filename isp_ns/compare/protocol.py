@@ -43,6 +43,10 @@ def protocol(cases: Sequence[Case], renderers: Iterable[Renderer], options: Opti
         "look": _LOOKS[options.look],
         "exposure": _exposure(options.align, has_truth),
         "geometry": "upright; whole-pixel offset by phase correlation; all cut to the common part, nothing resampled",
+        "maps": (
+            f"CIEDE2000 by pixel against the {'truth' if has_truth else 'first pipeline'}; spread of the pipelines: "
+            "root-mean-square CIELAB distance from their mean; crops are the windows where the spread is largest"
+        ),
         "ssim": "Gaussian window, sigma 1.5, no sample covariance; MS-SSIM with the five weights of Wang 2003",
         "perceptual_metric": "none: no learned metric ships its weights in its package",
         "chart": _CHART if colorchecker.is_available() else colorchecker.MISSING,

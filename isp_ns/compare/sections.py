@@ -21,6 +21,7 @@ METHOD_TITLES = {
     "look": "Look",
     "exposure": "Exposure alignment",
     "geometry": "Geometry",
+    "maps": "Difference maps",
     "ssim": "SSIM",
     "perceptual_metric": "Perceptual metric",
     "chart": "Chart",
@@ -256,8 +257,9 @@ def _one_pipeline(name: str, rows: Sequence[Row]) -> Html:
     total = sum(spent for _, spent, _ in nodes.values())
 
     def numbers(spent: float, made: float) -> list[Html]:
-        meter = tag("meter", min=0, max=1, value=f"{spent / (total or 1.0):.3f}", aria_hidden="true")
-        share = join(meter, f" {spent / (total or 1.0):.0%}")
+        part = spent / (total or 1.0)
+        box = {"viewBox": "0 0 100 10", "preserveAspectRatio": "none", "class_": "share", "aria_hidden": "true"}
+        share = join(tag("svg", tag("rect", width=f"{100 * part:.1f}", height=10), **box), f" {part:.0%}")
         cells = (f"{spent / len(rows):.1f}", f"{spent / megapixels:.1f}", share, f"{made / megapixels:.1f}")
         return [tag("td", cell) for cell in cells]
 

@@ -117,7 +117,7 @@ def _margin(duel: _Duel, means: dict[str, Summary], shared: Sequence[Row]) -> st
 
 
 def _by_iso(shared: Sequence[Row]) -> str:
-    """Who leads at each sensitivity, where that changes."""
+    """Who leads at each sensitivity; a lead below `LEAST_DB` is none."""
     isos = sorted({row.iso for row in shared if row.iso is not None})
     if len(isos) < 2:
         return ""
@@ -127,10 +127,15 @@ def _by_iso(shared: Sequence[Row]) -> str:
         names = list(dict.fromkeys(row.pipeline for row in here))
         levels = {name: _level([row.psnr_db for row in here if row.pipeline == name]) for name in names}
         best, runner = sorted(names, key=lambda name: -levels[name])[:2]
-        leaders.append((f"ISO {iso:g}", best, levels[best] - levels[runner]))
-    if len({leader for _, leader, _ in leaders}) == 1:
+        lead = levels[best] - levels[runner]
+        leaders.append((f"ISO {iso:g}", best if lead >= LEAST_DB else None, lead))
+    found = {leader for _, leader, _ in leaders}
+    if found == {None}:
+        return "The two best are level at every ISO."
+    if len(found) == 1:
         return "It leads at every ISO: " + ", ".join(f"{iso} by {lead:.2f} dB" for iso, _, lead in leaders) + "."
-    return "By ISO: " + ", ".join(f"{iso} {leader} by {lead:.2f} dB" for iso, leader, lead in leaders) + "."
+    told = [f"{iso} {leader} by {lead:.2f} dB" if leader else f"{iso} level" for iso, leader, lead in leaders]
+    return f"By ISO: {', '.join(told)}."
 
 
 def _cost(best: str, others: Sequence[str], means: dict[str, Summary]) -> Head:

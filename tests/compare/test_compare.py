@@ -111,9 +111,14 @@ def test_the_page_is_self_contained(result):
         assert "@import" not in text
 
 
+def page_data(folder):
+    """What the script of a page is given."""
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+
+
 def test_pictures_and_crops_are_there_and_lossless(result):
-    text = (result.folder / "index.html").read_text(encoding="utf-8")
-    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    data = page_data(result.folder)
     assert len(data["scenes"]) == 4
     scene = data["scenes"][0]
     assert set(scene["pictures"]) == {"sharp", "blurred", "truth"}
@@ -126,17 +131,27 @@ def test_pictures_and_crops_are_there_and_lossless(result):
 
 
 def test_truth_pictures_pair_with_raw_files_and_numbers_are_those_of_the_arrays(tmp_path):
+    import colour
+
     scenes(tmp_path / "truth", 1)
     (tmp_path / "raw").mkdir()
     synthesise(tmp_path / "truth" / "scene0.png", tmp_path / "raw" / "scene0.dng", iso=200)
     options = {"truth": tmp_path / "truth", "align": "none", "crop_px": 10}
-    found = compare(tmp_path / "raw", ["libraw", "libraw:VNG"], **options)
-    truth = np.asarray(Image.open(tmp_path / "truth" / "scene0.png")) / 255.0
+    found = compare(tmp_path / "raw", ["libraw", "libraw:VNG"], tmp_path / "page", **options)
+    told = page_data(found.folder)["scenes"][0]["numbers"]
+    truth = np.asarray(Image.open(tmp_path / "truth" / "scene0.png"))[10:-10, 10:-10] / 255.0
     for row, algorithm in zip(found.rows, ("AHD", "VNG"), strict=True):
         image = render_libraw(tmp_path / "raw" / "scene0.dng", algorithm=algorithm).data.permute(1, 2, 0).numpy()
-        pair = truth[10:-10, 10:-10], image[10:-10, 10:-10].astype(np.float64)
-        assert row.psnr_db == pytest.approx(skimage.metrics.peak_signal_noise_ratio(*pair, data_range=1.0), abs=1e-3)
+        image = image[10:-10, 10:-10].astype(np.float64)
+        psnr = skimage.metrics.peak_signal_noise_ratio(truth, image, data_range=1.0)
+        window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+        ssim = skimage.metrics.structural_similarity(truth, image, channel_axis=2, data_range=1.0, **window)
+        delta = colour.delta_E(*(colour.XYZ_to_Lab(colour.sRGB_to_XYZ(each)) for each in (truth, image))).mean()
+        assert row.psnr_db == pytest.approx(psnr, abs=1e-3)
+        assert row.ssim == pytest.approx(ssim, abs=1e-4)
+        assert row.delta_e_2000 == pytest.approx(delta, rel=2e-3)
         assert row.exposure_gain_ev == 0.0
+        assert told[row.pipeline].startswith(f"PSNR {row.psnr_db:.2f} dB · ΔE2000 {row.delta_e_2000:.2f}")
 
 
 def test_an_exposure_error_is_aligned_away_and_told(tmp_path):

@@ -165,6 +165,18 @@ def test_modes_sides_and_photographs_change_by_key(page):
     assert settled(lambda: "photograph 1 of 2" in page.text("#live"), True)
 
 
+def test_numbers_and_mean_differences_stand_by_what_is_shown(page):
+    assert page.text("#facts").count("Exposure") == 2
+    page.keys("g")
+    assert page.text("#facts").count("Exposure") == 3
+    page.keys("d")
+    labels = page.run("return [...document.querySelectorAll('.panel .tag')].map((each) => each.textContent)")
+    assert labels[0].startswith("blurred against sharp, mean ΔE ")
+    assert float(labels[0].split()[-1]) > 0
+    assert labels[1].endswith("against sharp, mean ΔE 0.0")
+    assert labels[2].startswith("spread of the pipelines")
+
+
 def test_space_held_shows_the_right_picture(page):
     page.run("document.getElementById('stage').focus()")
     down = [{"type": "keyDown", "value": SPACE}]
@@ -178,6 +190,7 @@ def test_space_held_shows_the_right_picture(page):
 def test_the_help_opens_closes_and_can_turn_single_keys_off(page):
     page.keys("?")
     assert page.run("return document.getElementById('keys').open") is True
+    assert page.run("return document.activeElement.textContent") == "Close"
     page.click("#shortcuts")
     page.click("#keys form button")
     assert page.run("return document.getElementById('keys').open") is False
@@ -205,6 +218,19 @@ def test_all_pictures_load_and_have_a_text(page):
     assert settled(lambda: page.run(missing), 0)
     texts = page.run("return [...document.querySelectorAll('.panel img')].map((image) => image.alt)")
     assert all(texts)
+
+
+def test_tab_goes_through_the_page_in_the_order_it_is_seen(page):
+    page.run("document.activeElement.blur(); scrollTo(0, 0)")
+    seen = []
+    for _ in range(40):
+        page.keys(TAB)
+        seen.append(page.run("return document.activeElement.id"))
+    wanted = ["theme", "previous", "scene", "next", "left", "swap", "right", "mode-slider", "mode-grid", "mode-map"]
+    wanted += ["stage", "divider", "zoom-fit", "zoom-100", "zoom-800", "zoom-out", "zoom-in", "fullscreen", "help"]
+    start = seen.index("theme")
+    order = [name for name in seen[start:] + seen[:start] if name in wanted]
+    assert order[: len(wanted)] == wanted
 
 
 def test_every_control_has_a_name_and_every_table_a_caption(page):

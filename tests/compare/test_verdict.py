@@ -59,6 +59,13 @@ def test_leaders_that_change_with_the_sensitivity_are_named():
     assert "ISO 100 a by 2.00 dB, ISO 12800 b by 1.00 dB" in margin.detail
 
 
+def test_a_lead_that_nobody_sees_is_told_as_level():
+    scores = {"a": [40.0, 30.0], "b": [39.95, 32.0]}
+    assert "ISO 100 level, ISO 12800 b by 2.00 dB" in judge(rows(scores, iso=(100.0, 12800.0)), ["a", "b"])[1].detail
+    scores = {"a": [40.0, 30.0], "b": [39.95, 30.05]}
+    assert "level at every ISO" in judge(rows(scores, iso=(100.0, 12800.0)), ["a", "b"])[1].detail
+
+
 def test_only_photographs_that_all_pipelines_have_are_judged():
     done = rows({"a": [30.0, 60.0], "b": [31.0]})
     failed = Row(case=1, scene="scene 1", pipeline="b", status="failed", reason="broken")

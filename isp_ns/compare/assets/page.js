@@ -128,7 +128,7 @@
   }
 
   function describe(name) {
-    return name === "disagreement" ? "how far the pipelines are apart" : `${name} against ${scene().reference}`;
+    return name === "disagreement" ? "spread of the pipelines" : `${name} against ${scene().reference}`;
   }
 
   function draw() {
