@@ -45,7 +45,6 @@ class Scene:
         width_px, height_px: of all its pictures.
         pictures: file of each rendering and of the truth, by name.
         maps: file of each difference map, by pipeline, and of the disagreement.
-        map_means: mean ΔE of each of these maps.
         crops: the places where the pipelines differ most, each with its files by name.
         disagreement: mean of the disagreement map, ΔE.
         reference: what the maps are against.
@@ -57,7 +56,6 @@ class Scene:
     height_px: int
     pictures: Mapping[str, str]
     maps: Mapping[str, str]
-    map_means: Mapping[str, float]
     crops: tuple[Mapping[str, Any], ...]
     disagreement: float
     reference: str
@@ -137,9 +135,8 @@ class Gallery:
         step = map_step((height, width))
         boxes = most_different(chosen, CROP_PX // step, CROPS)
         crops = tuple(self._crop(here, n, box, step, images, chosen) for n, box in enumerate(boxes))
-        means = {name: float(values.mean()) for name, values in drawn.items()}
         mean = float(disagreement.mean())
-        self.scenes.append(Scene(case, title, width, height, pictures, map_files, means, crops, mean, reference))
+        self.scenes.append(Scene(case, title, width, height, pictures, map_files, crops, mean, reference))
 
     def _crop(
         self, here: Path, number: int, box: Box, step: int, images: Mapping[str, Tensor], values: Tensor

@@ -112,7 +112,7 @@ def _data(comparison: Comparison, scenes: Sequence[Scene]) -> dict[str, Any]:
                 "height": scene.height_px,
                 "pictures": dict(scene.pictures),
                 "maps": dict(scene.maps),
-                "mapMeans": {name: round(mean, 2) for name, mean in scene.map_means.items()},
+                "mapMeans": _map_means(comparison, scene),
                 "crops": [dict(crop) for crop in scene.crops],
                 "reference": scene.reference,
                 "numbers": _numbers(comparison, scene.case),
@@ -120,6 +120,13 @@ def _data(comparison: Comparison, scenes: Sequence[Scene]) -> dict[str, Any]:
             for scene in scenes
         ],
     }
+
+
+def _map_means(comparison: Comparison, scene: Scene) -> dict[str, float]:
+    """Mean difference of each map, for the pipelines that of the tables."""
+    rows = [row for row in comparison.rows if row.case == scene.case and row.status == "done"]
+    found = {row.pipeline: row.delta_e_2000 or row.difference_delta_e_2000 or 0.0 for row in rows}
+    return {name: round(found.get(name, scene.disagreement), 2) for name in scene.maps}
 
 
 def _numbers(comparison: Comparison, case: int) -> dict[str, str]:
