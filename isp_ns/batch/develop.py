@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Developed", "Developer", "Loaded"]
 
+MOSAIC = "mosaic"
+"""The output that is a mosaic again: camera RGB, denoised, sampled as the sensor did."""
+
 RENDERED = "display"
 """What the decoder calls a rendering of its own."""
 
@@ -99,6 +102,8 @@ class Developer:
         nodes = {name: linear_tap(built.graph) if name in raw else name for name in sources}
         run = built.graph.run(want=nodes.values(), tile_px=self.tile_px, workers=self.workers, **inputs)
         frames = {name: unbalanced(run[node]) if name in raw else run[node] for name, node in nodes.items()}
+        if MOSAIC in frames:
+            frames[MOSAIC] = remosaicked(frames[MOSAIC])
         classes = class_table(built.graph) if "labels" in frames else None
         made = {name: frames[name] if name in frames else derive(name, frames, classes) for name in wanted}
         return Developed(made, built.name, (*built.remarks, *_relative(frames)), str(run.trace), classes)
@@ -132,7 +137,9 @@ def _built(draft: Draft, kind: str) -> Built:
 def _check_outputs(built: Built, draft: Draft) -> None:
     if draft.formats["image"].name == "dng":
         linear_tap(built.graph)
-    names = [*built.graph.outputs, *built.graph.nodes]
+    if MOSAIC in draft.outputs:
+        linear_tap(built.graph)
+    names = [*built.graph.outputs, *built.graph.nodes, MOSAIC]
     missing = [name for name in nodes_for(draft.outputs) if name not in names]
     if missing:
         from isp_ns.core.registry import did_you_mean
@@ -161,6 +168,22 @@ def unbalanced(frame: "Frame") -> "Frame":
     if neutral is None or frame.meta.source.get("as_shot_neutral") != "stage":
         return frame
     return frame.with_data(frame.data * frame.data.new_tensor(neutral)[:, None, None]).with_meta(white=(1.0,))
+
+
+def remosaicked(frame: "Frame") -> "Frame":
+    """Camera RGB sampled by the filters of its sensor, (1, H, W).
+
+    Raises:
+        UnsupportedSensorError: if the sensor has no Bayer filters.
+    """
+    from isp_ns.ops.cfa import mosaic
+
+    cfa = frame.meta.cfa
+    if cfa is None:
+        raise UnsupportedSensorError(f"the sensor has no Bayer filters; leave the output {MOSAIC} out")
+    # What is left of the noise is another matter than what the sensor made.
+    about = frame.meta.with_values("stage", noise=None)
+    return frame.with_data(mosaic(frame.data, cfa.phase(*frame.origin)), meta=about)
 
 
 def adjusted(meta: "Meta", settings: Settings) -> "Meta":

@@ -36,6 +36,7 @@ EXTRA_OUTPUTS: Mapping[str, tuple[str, str]] = {
     "depth_preview": ("jpeg", "8"),
     "labels": ("png", "8"),
     "labels_overlay": ("jpeg", "8"),
+    "mosaic": ("dng", "16"),
 }
 """Format and bit depth of outputs that are no photos."""
 

@@ -197,7 +197,7 @@ def _tile_px(halo_px: int) -> int:
 
 
 def _part(size: Size, row: tuple[int, int], column: tuple[int, int]) -> Box:
-    """The share (index, count) of an image in rows and columns; inner edges at multiples of 16, the most any asks for."""
+    """The share (index, count) of an image in rows and columns; inner edges at multiples of 16, the most asked for."""
 
     def edges(length: int, part: tuple[int, int]) -> tuple[int, int]:
         low, high = (length * (part[0] + end) // part[1] for end in (0, 1))

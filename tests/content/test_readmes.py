@@ -1,33 +1,85 @@
 """The tables of the READMEs are those of the files. `python tests/content/test_readmes.py` writes them anew."""
 
+import json
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PIPELINES = ROOT / "pipelines" / "README.md"
+READMES = (ROOT / "pipelines" / "README.md", ROOT / "README.md")
+RESULTS = ROOT / "data_tools" / "results"
 BLOCK = re.compile(r"<!-- table: (\S+) -->\n(.*?)<!-- end -->", re.DOTALL)
 
 
-def table(kind: str) -> str:
-    rows = ["| name | what it is for | nodes |", "|---|---|---|"]
+def lines(head: list[str], rows: list[list[str]]) -> str:
+    every = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(row)} |\n".replace("| --- ", "|---").replace("---|", "---|") for row in every)
+
+
+def documents(kind: str) -> str:
+    rows = []
     for path in sorted((ROOT / kind).glob("*.yaml")):
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         nodes = ", ".join(f"`{name}`" for name, entry in document.get("nodes", {}).items() if entry is not None)
-        rows.append(f"| `{path.stem}` | {document['description']} | {nodes} |")
-    return "\n".join(rows) + "\n"
+        rows.append([f"`{path.stem}`", document["description"], nodes])
+    return lines(["name", "what it is for", "nodes"], rows)
+
+
+def results(name: str) -> list[dict]:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+
+
+def demosaic() -> str:
+    """PSNR by method and noise, the best of each column in bold."""
+    rows = results("demosaic_kodak24")
+    sigmas = sorted({row["sigma"] for row in rows})
+    best = {sigma: max(row["cpsnr_db"] for row in rows if row["sigma"] == sigma) for sigma in sigmas}
+    table: dict[str, list[str]] = {}
+    for row in rows:
+        text = f"{row['cpsnr_db']:.2f}"
+        text = f"**{text}**" if row["cpsnr_db"] == best[row["sigma"]] else text
+        if row["sigma"] == 0:
+            text += f" / {row['cpsnr_db_crop8']:.2f} / {row['ssim']:.4f}"
+        table.setdefault(row["method"], [f"`{row['method']}`"]).append(text)
+    return lines(["method", "σ 0: crop 0 / crop 8 / SSIM", *(f"σ {s:g}" for s in sigmas if s)], list(table.values()))
+
+
+def raw() -> str:
+    """PSNR and ΔE2000 of each pipeline by camera and ISO; the blind estimate in brackets."""
+    found = {(r["camera"], r["iso"], r["pipeline"], r["noise"]): r for r in results("raw_kodak")}
+    pipelines = sorted({key[2] for key in found})
+    rows = []
+    for camera, iso in dict.fromkeys((key[0], key[1]) for key in found):
+        cells = []
+        for pipeline in pipelines:
+            known, blind = (found[camera, iso, pipeline, noise] for noise in ("true", "blind"))
+            for key, digits in (("psnr_linear_db", 1), ("psnr_rendered_db", 1), ("delta_e2000", 2)):
+                cells.append(f"{known[key]:.{digits}f} ({blind[key]:.{digits}f})")
+        rows.append([camera, f"{iso:g}", *cells])
+    head = [f"`{pipeline}` {what}" for pipeline in pipelines for what in ("linear dB", "rendered dB", "ΔE2000")]
+    return lines(["camera", "ISO", *head], rows)
+
+
+TABLES = {"results/demosaic": demosaic, "results/raw": raw}
+
+
+def table(kind: str) -> str:
+    return TABLES[kind]() if kind in TABLES else documents(kind)
 
 
 def renewed(text: str) -> str:
     return BLOCK.sub(lambda found: f"<!-- table: {found[1]} -->\n{table(found[1])}<!-- end -->", text)
 
 
-def test_the_tables_are_those_of_the_files():
-    text = PIPELINES.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+def test_the_tables_are_those_of_the_files(path):
+    text = path.read_text(encoding="utf-8")
     assert BLOCK.search(text)
     assert renewed(text) == text
 
 
 if __name__ == "__main__":
-    PIPELINES.write_text(renewed(PIPELINES.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in READMES:
+        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
