@@ -45,7 +45,7 @@ class Scene:
         width_px, height_px: of all its pictures.
         pictures: file of each rendering and of the truth, by name.
         maps: file of each difference map, by pipeline, and of the disagreement.
-        crops: the places where the pipelines differ most, each with its files by name.
+        crops: the places where the pipelines differ most, each with its files by name; none of a single picture.
         disagreement: mean of the disagreement map, ΔE.
         reference: what the maps are against.
     """
@@ -133,7 +133,7 @@ class Gallery:
         chosen = disagreement if DISAGREEMENT in drawn else next(iter(maps.values()), disagreement)
         height, width = next(iter(images.values())).shape[1:]
         step = map_step((height, width))
-        boxes = most_different(chosen, CROP_PX // step, CROPS)
+        boxes = most_different(chosen, CROP_PX // step, CROPS) if len(images) > 1 else []
         crops = tuple(self._crop(here, n, box, step, images, chosen) for n, box in enumerate(boxes))
         mean = float(disagreement.mean())
         self.scenes.append(Scene(case, title, width, height, pictures, map_files, crops, mean, reference))

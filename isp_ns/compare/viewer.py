@@ -39,7 +39,9 @@ def viewer_section(comparison: Comparison, scenes: Sequence[Scene]) -> Html | No
         tag("p", some, class_="note") if len(scenes) < photographs else None,
         tag("noscript", tag("p", "The viewer needs JavaScript; the pictures are in the folder “pictures”.")),
         tag("div", _choices(scenes), _stage(), _zoom_bar(), id="viewer", class_="viewer js"),
-        tag("div", tag("h3", "Where they differ most"), tag("div", id="crops", class_="crops"), class_="js"),
+        tag(
+            "div", tag("h3", "Where they differ most"), tag("div", id="crops", class_="crops"), id="places", class_="js"
+        ),
         tag("p", id="live", class_="unseen", role="status", aria_live="polite"),
         _dialog(),
         id="pictures",

@@ -4,6 +4,7 @@ import html.parser
 import json
 import math
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -15,6 +16,10 @@ from isp_ns.compare import compare
 from isp_ns.core.errors import OutputError, SettingsError
 from isp_ns.data.synth import synthesise
 from isp_ns.io.raw import render_libraw
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import colour
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +136,6 @@ def test_pictures_and_crops_are_there_and_lossless(result):
 
 
 def test_truth_pictures_pair_with_raw_files_and_numbers_are_those_of_the_arrays(tmp_path):
-    import colour
-
     scenes(tmp_path / "truth", 1)
     (tmp_path / "raw").mkdir()
     synthesise(tmp_path / "truth" / "scene0.png", tmp_path / "raw" / "scene0.dng", iso=200)

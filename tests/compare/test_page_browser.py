@@ -7,6 +7,7 @@ from blurred import pipelines, scenes
 from webdriver import browser
 
 from isp_ns.compare import compare
+from isp_ns.core.errors import DecodeError
 from isp_ns.data.synth import synthesise
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -175,6 +176,26 @@ def test_numbers_and_mean_differences_stand_by_what_is_shown(page):
     assert float(labels[0].split()[-1]) > 0
     assert labels[1].endswith("against sharp, mean ΔE 0.0")
     assert labels[2].startswith("spread of the pipelines")
+
+
+def test_a_photograph_that_one_pipeline_rendered_says_so(chromium, tmp_path):
+    class Broken:
+        name, settings = "broken", ""
+
+        def check(self):
+            pass
+
+        def render(self, path):
+            raise DecodeError("on purpose")
+
+    synthesise(scenes(tmp_path / "in", 1) / "scene0.png", tmp_path / "a.dng", iso=400)
+    found = compare(tmp_path / "a.dng", {"sharp": pipelines()["sharp"], "broken": Broken()}, tmp_path / "page")
+    chromium.open(found.folder / "index.html")
+    assert "No other pipeline" in chromium.text("#facts")
+    chromium.keys("d")
+    assert "Only sharp rendered this photograph" in chromium.text("#panels")
+    assert chromium.run("return document.getElementById('places').hidden") is True
+    assert chromium.complaints() == []
 
 
 def test_space_held_shows_the_right_picture(page):

@@ -88,11 +88,18 @@
     $("facts").hidden = state.mode === "map";
     $("legend").hidden = state.mode !== "map";
     tellFacts();
-    panels.replaceChildren(...shown.map(panel));
+    panels.replaceChildren(...(shown.length ? shown.map(panel) : [onlyOne()]));
     const columns = state.mode === "slider" ? 1 : bestColumns(shown.length);
     panels.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     panels.style.gridTemplateRows = `repeat(${state.mode === "slider" ? 1 : Math.ceil(shown.length / columns)}, minmax(0, 1fr))`;
     draw();
+  }
+
+  function onlyOne() {
+    const text = document.createElement("p");
+    text.className = "only";
+    text.textContent = `Only ${names()[0]} rendered this photograph: there are no differences to show.`;
+    return text;
   }
 
   // As many columns as show the pictures largest.
@@ -189,6 +196,7 @@
     const numbers = scene().numbers;
     const shown = new Set(state.mode === "slider" ? [state.left, state.right] : names());
     const lines = [...shown].filter((name) => numbers[name]).map((name) => `${name}: ${numbers[name]}`);
+    if (names().length === 1) lines.push("No other pipeline rendered this photograph.");
     $("facts").textContent = lines.join("\n");
   }
 
@@ -237,6 +245,7 @@
   }
 
   function buildCrops() {
+    $("places").hidden = scene().crops.length === 0;
     $("crops").replaceChildren(...scene().crops.map(cropFigure));
   }
 
@@ -430,6 +439,9 @@
   }
   new ResizeObserver(() => (state.mode === "slider" ? draw() : build())).observe(stage);
 
+  // Start where there is something to compare.
+  state.scene = Math.max(0, data.scenes.findIndex((each) => Object.keys(each.pictures).length > 1));
+  $("scene").value = String(state.scene);
   Object.assign(state, { x: scene().width / 2, y: scene().height / 2 });
   fillSides();
   setMode("slider");
