@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
 
-from isp_ns import content, load_pipeline, read_raw, write_image
+from isp_ns import Patch, content, load_pipeline, read_raw, write_image
 from isp_ns.data.leaves import dead_leaves
 from isp_ns.data.synth import synthesise
 from isp_ns.train.export import export_run
@@ -31,7 +31,5 @@ trainer = Trainer(recipe, PatchSource(pictures[1:]), holdout, budget, Path("tiny
 trainer.run()
 print("weights and card:", export_run(trainer, "tiny", [], Path("tiny"), measured={}))
 frame = read_raw(asked.raw) if asked.raw else synthesise(None, "leaves.dng", iso=800, size=(480, 640))
-graph = load_pipeline("neural")
-for name in ("features", "clean", "rgb"):
-    graph = graph.replace(name, weights="tiny/tiny.safetensors")
-write_image("tiny.jpg", graph.run(raw=frame)["image"])
+own = Patch(nodes={name: {"weights": "tiny/tiny.safetensors"} for name in ("features", "clean", "rgb")})
+write_image("tiny.jpg", load_pipeline("neural").patch(own).run(raw=frame)["image"])

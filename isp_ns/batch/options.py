@@ -133,6 +133,8 @@ def apply_tweaks(graph: "Graph", changes: tuple[Tweak, ...], *, lenient: bool) -
     from isp_ns.core.graph import Node, Patch
 
     remarks = []
+    # All at once: weights of one space are named in several nodes, and half of them would not fit the other half.
+    nodes: dict[str, Any] = {}
     for tweak in changes:
         if tweak.node not in graph.nodes and tweak.optional:
             continue
@@ -141,11 +143,15 @@ def apply_tweaks(graph: "Graph", changes: tuple[Tweak, ...], *, lenient: bool) -
             if not lenient:
                 raise SettingsError(f"{sentence} in this pipeline; change it with --set or --patch")
             remarks.append(sentence)
-        elif tweak.stage is None:
-            graph = graph.patch(Patch({tweak.node: tweak.params}))
+        elif tweak.stage is not None:
+            nodes[tweak.node] = Node(tweak.stage, graph.nodes[tweak.node].inputs, tweak.params)
         else:
-            graph = graph.patch(Patch({tweak.node: Node(tweak.stage, graph.nodes[tweak.node].inputs, tweak.params)}))
-    return graph, remarks
+            former = nodes.get(tweak.node, {})
+            if isinstance(former, Node):
+                nodes[tweak.node] = Node(former.stage, former.inputs, {**former.params, **tweak.params})
+            else:
+                nodes[tweak.node] = {**former, **tweak.params}
+    return graph.patch(Patch(nodes)), remarks
 
 
 def linear_tap(graph: "Graph") -> str:

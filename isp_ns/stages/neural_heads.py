@@ -46,13 +46,13 @@ def card_of(weights: str, kind: str, what: str) -> Card:
     Raises:
         ModelError: if there are none, or they are of another kind.
     """
+    known = ", ".join(name for name, each in shipped_cards().items() if each.kind == kind) or "none"
     try:
         card = read_card(find_card(weights))
     except ValueError as error:
-        raise ModelError(str(error)) from None
+        raise ModelError(f"there are no {what} {weights}; there are {known} ({error})") from None
     if card.kind != kind:
-        known = ", ".join(name for name, each in shipped_cards().items() if each.kind == kind) or "none"
-        raise ModelError(f"weights {weights} are no {what}; those are {known}")
+        raise ModelError(f"weights {weights} are no {what}; there are {known}")
     return card
 
 

@@ -1,5 +1,6 @@
 """From a finished run to weights that can be shipped: the averaged model and a card that tells the truth about it."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ def machine_class() -> str:
 
 def _sigma_at_grey(scale: float) -> float:
     """Standard deviation of camera noise at a grey of 18 %."""
-    return (0.18 * scale + typical_read(scale)) ** 0.5
+    return math.sqrt(0.18 * scale + typical_read(scale))
 
 
 def export_run(

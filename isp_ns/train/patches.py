@@ -1,5 +1,6 @@
 """Training pictures in memory, and square patches of them: difficult places more often than easy ones."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,4 +99,4 @@ class PatchSource:
         if float(torch.rand(1, generator=rng)) >= self.rescale_share:
             return 1.0
         low, high = _SCALES
-        return low * (high / low) ** float(torch.rand(1, generator=rng))
+        return low * math.pow(high / low, float(torch.rand(1, generator=rng)))

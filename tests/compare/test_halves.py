@@ -21,7 +21,7 @@ def shot():
         ("fast", "ccm", "geometry.warp"),
         ("classic", "chroma", "tone.filmic"),
         ("classic+local_tone", "chroma", "measure.local_tone"),
-        ("classic+neural", "ccm", "tone.filmic"),
+        ("classic+neural", "chroma", "tone.filmic"),
     ],
 )
 def test_the_light_is_what_the_first_stage_of_rendering_reads(name, light, first):
