@@ -22,7 +22,7 @@ CHART = "ColorChecker24 - After November 2014"
 NEUTRALS = slice(18, 23)
 """The grey patches but the black one, which flare rules."""
 
-MISSING = "ColorChecker: not looked for, colour-checker-detection is not installed"
+MISSING = "ColorChecker: not looked for, colour-checker-detection is not installed (pip install 'isp-ns[chart]')"
 """What is told where the package is not there."""
 
 
