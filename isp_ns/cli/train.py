@@ -33,11 +33,15 @@ Examples:
   isp-ns train data_tools/recipes/ns-lite.yaml --out runs/lite --time 60m
   isp-ns train data_tools/recipes/ns-lite.yaml --out runs/lite --time 60m --resume
   isp-ns train data_tools/recipes/study-equivariance.yaml --out runs/equivariance
+  isp-ns train pixels data_tools/recipes/study-pixels.yaml --out runs/pixels --time 10m
   isp-ns train multitask data_tools/recipes/nyu-lite.yaml --out runs/nyu --time 40m
 """,
 )
 def train() -> None:
-    """Train networks: a neural space or a study from RECIPE, or depth and label heads (multitask, robustness)."""
+    """Train networks: a neural space or a study from RECIPE, or depth and label heads (multitask, robustness).
+
+    `pixels` trains a denoiser in a frozen space against its twin on pixels.
+    """
 
 
 train.add_command(multitask)
@@ -78,6 +82,29 @@ def from_recipe(
         recipe, out, time_s=seconds(time), steps=steps, resume=resume, data=data, device=device, tell=click.echo
     )
     click.echo(f"wrote {_export(trainer, recipe, target or out)}")
+
+
+@train.command()
+@click.argument("recipe", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the result.")
+@click.option("--time", "time", required=True, metavar="T", help="Training time of each of the two: 90s, 10m.")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder of the datasets.  [default: ISP_NS_SHARED_DATA]")  # noqa: E501  # fmt: skip
+def pixels(recipe: Path, out: Path, time: str, data: Path | None) -> None:
+    """Train a denoiser between encoder and decoder, and the same layers on the decoded picture.
+
+    RECIPE names the space to freeze as `initial`.
+    """
+    from isp_ns.train.against_pixels import compare_denoisers
+    from isp_ns.train.loop import Budget
+    from isp_ns.train.run import open_trainer
+
+    trainer = open_trainer(recipe, out, Budget(time_s=seconds(time)), data=data)
+    if not trainer.recipe.initial:
+        raise SettingsError(f"{recipe}: the recipe names no finished space; set initial, for example to ns-lite")
+    result = compare_denoisers(trainer, out / f"{recipe.stem}.json", trainer.budget.time_s or 0.0)
+    for row in result["rows"]:
+        click.echo(f"{row['method']} at sigma {row['sigma']}: {row['cpsnr_db']:.2f} dB")
+    click.echo(f"wrote {out / recipe.stem}.json")
 
 
 def _study(recipe: Path, out: Path, time: str | None, steps: int | None, data: Path | None) -> None:

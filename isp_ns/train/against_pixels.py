@@ -29,6 +29,7 @@ from isp_ns.train.validate import render_gamma
 __all__ = ["PixelDenoiser", "compare_denoisers"]
 
 _COARSE = 48
+_BF16_BYTES = 2
 SIGMAS = (5.0, 10.0, 15.0)
 """Noise of the comparison, of 255."""
 
@@ -128,7 +129,7 @@ def compare_denoisers(trainer: Trainer, out: Path, time_s: float) -> dict[str, A
         time_s: seconds of training for each.
 
     Returns:
-        What is written: protocol, parameters and MACs per pixel of both, and rows of `evaluate`.
+        What is written: protocol, parameters, MACs and bytes read per pixel of both, and rows of `evaluate`.
 
     Source: the question of Shared Neural Space (arXiv 2509.20481); the experiment is our own.
     """
@@ -157,6 +158,10 @@ def compare_denoisers(trainer: Trainer, out: Path, time_s: float) -> dict[str, A
         "macs_per_pixel": {
             "space": macs_per_pixel(lambda: in_space(*z, noise), [in_space], 64 * 64),
             "pixels": macs_per_pixel(lambda: on_pixels(probe, noise), [on_pixels], 64 * 64),
+        },
+        "bytes_read_per_pixel": {
+            "space": _BF16_BYTES * sum(features.numel() for features in z) / probe[0, 0].numel(),
+            "pixels": _BF16_BYTES * probe.numel() / probe[0, 0].numel(),
         },
         "steps": steps,
         "rows": _rows(space, on_pixels, pictures),

@@ -16,7 +16,7 @@ from isp_ns.train.patches import PatchSource, load_rgb8
 from isp_ns.train.recipe import load_recipe
 from isp_ns.train.validate import Holdout
 
-__all__ = ["find_manifest", "run_recipe"]
+__all__ = ["find_manifest", "open_trainer", "run_recipe"]
 
 
 def find_manifest(name: str, recipe: Path) -> Path:
@@ -45,17 +45,23 @@ class _Job:
     tell: Callable[[str], None] | None = None
 
 
-def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
-    """Run one worker; workers meet at the file `meeting`."""
+def _open(rank: int, job: _Job) -> Trainer:
+    """A worker's trainer, with its pictures read."""
     recipe = load_recipe(job.path)
     torch.set_num_threads(recipe.threads)
-    if meeting:
-        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=recipe.workers)
     manifests = [load_manifest(find_manifest(name, job.path)) for name in recipe.manifests]
     train = [load_rgb8(file).to(job.device) for m in manifests for file in verified_files(m, job.root, "train")]
     holdout = [load_rgb8(file) for m in manifests for file in verified_files(m, job.root, "holdout")]
     source = PatchSource(train, recipe.hard_share, recipe.rescale_share)
-    trainer = Trainer(recipe, source, Holdout(holdout), job.budget, job.out, job.device, rank, job.tell)
+    return Trainer(recipe, source, Holdout(holdout), job.budget, job.out, job.device, rank, job.tell)
+
+
+def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
+    """Run one worker; workers meet at the file `meeting`."""
+    if meeting:
+        workers = load_recipe(job.path).workers
+        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=workers)
+    trainer = _open(rank, job)
     if job.resume:
         if not trainer.checkpoint.is_file():
             raise ModelError(f"{trainer.checkpoint}: there is no checkpoint to resume; start without --resume")
@@ -79,6 +85,22 @@ def _with_workers(workers: int, job: _Job) -> Trainer:
 
 def _other_worker(index: int, job: _Job, meeting: str) -> None:
     _work(index + 1, job, meeting)
+
+
+def open_trainer(path: Path, out: Path, budget: Budget, *, data: Path | None = None) -> Trainer:
+    """The trainer of a recipe with its pictures read, before its first step.
+
+    Args:
+        path: the recipe; its manifests are in the folder `manifests` beside the recipe's folder.
+        out: folder of the run.
+        budget: of the run.
+        data: folder of the datasets, else ISP_NS_SHARED_DATA.
+
+    Raises:
+        ModelError: if the recipe, a manifest or the data folder cannot be used.
+        DecodeError: if a picture is absent or altered.
+    """
+    return _open(0, _Job(path, out, budget, False, None, data_root(data), "cpu"))
 
 
 def run_recipe(

@@ -3,7 +3,10 @@
 import json
 
 import torch
+from click.testing import CliRunner
 
+from isp_ns.cli.train import train
+from isp_ns.core.errors import SettingsError
 from isp_ns.nets.counters import parameters
 from isp_ns.nets.space import build_space
 from isp_ns.train.against_pixels import PixelDenoiser, compare_denoisers
@@ -33,3 +36,12 @@ def test_study_names_both_and_its_baseline(job, tmp_path):
         (method, sigma) for method in ("space", "pixels", "none") for sigma in (5, 10, 15)
     }
     assert document["steps"]["space"] > 0
+    assert document["bytes_read_per_pixel"]["pixels"] == 6
+
+
+def test_the_comparison_from_the_command_line_wants_a_finished_space(job, tmp_path):
+    path, data = job
+    arguments = ["pixels", str(path), "--out", str(tmp_path / "run"), "--time", "1s", "--data", str(data)]
+    result = CliRunner().invoke(train, arguments)
+    assert isinstance(result.exception, SettingsError)
+    assert "initial" in str(result.exception)
