@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from isp_ns.compare.markup import Html, join, tag
+from isp_ns.io.markup import Html, join, tag
 
 __all__ = ["Axis", "Series", "chart"]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from isp_ns.compare.gallery import CROP_PX, LOSSLESS_PIXELS, Scene
-from isp_ns.compare.markup import Html, json_block, tag
 from isp_ns.compare.results import COLUMNS, Comparison, common_cases
 from isp_ns.compare.sections import charts_section, details, means_section, method_section, verdict_section
 from isp_ns.compare.viewer import viewer_section
 from isp_ns.core.errors import OutputError
+from isp_ns.io.markup import Html, json_block, tag
 
 __all__ = ["page_html", "write_page"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from isp_ns.compare.areas import WHOLE_PIXELS
 from isp_ns.compare.charts import COLOURS, Axis, Series, chart
-from isp_ns.compare.markup import Html, join, tag
 from isp_ns.compare.results import COLUMNS, Column, Comparison, Row, common_cases, shown_columns
+from isp_ns.io.markup import Html, join, tag
 
 __all__ = ["charts_section", "details", "means_section", "method_section", "verdict_section"]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from isp_ns.compare.differences import MAP_TOP
 from isp_ns.compare.gallery import Scene
-from isp_ns.compare.markup import Html, tag
 from isp_ns.compare.results import Comparison
+from isp_ns.io.markup import Html, tag
 
 __all__ = ["KEYS", "viewer_section"]
 

@@ -16,21 +16,31 @@ from isp_ns.core.frame import Frame
 from isp_ns.io.atomic import atomic_file
 from isp_ns.io.pixels import as_planes, upright
 
-__all__ = ["Colour", "depth_millimetres", "depth_preview", "labels_overlay", "write_labels"]
+__all__ = [
+    "DEPTH_COLOURS",
+    "Colour",
+    "depth_colours",
+    "depth_millimetres",
+    "depth_preview",
+    "depth_range",
+    "labels_overlay",
+    "write_labels",
+]
 
 Colour = tuple[int, int, int]
 
 PREVIEW_LONG_PX = 2048
 """Long side of previews, at most."""
 
-_VIRIDIS = (
+DEPTH_COLOURS: tuple[Colour, ...] = (
     (68, 1, 84), (72, 40, 120), (62, 74, 137), (49, 104, 142), (38, 130, 142),
     (31, 158, 137), (53, 183, 121), (109, 205, 89), (180, 222, 44), (253, 231, 37),
 )  # fmt: skip
-"""Even steps of the colour map. Source: Smith and van der Walt 2015, viridis, released as CC0."""
+"""Even steps of the colours of depth, far to near. Source: Smith and van der Walt 2015, viridis, released as CC0."""
 
 _BAR_SHARE = 0.09
 _FARTHEST_SHARE = 0.99
+_NEAREST = 1e-3
 _INK, _PAPER = (20, 20, 20), (245, 245, 245)
 
 
@@ -48,6 +58,35 @@ def depth_millimetres(depth: Frame) -> Frame:
     return depth.with_data(stored.to(torch.uint16))
 
 
+def depth_range(depth: NDArray[Any]) -> tuple[float, float]:
+    """The nearest and farthest depth that colours tell apart: all but the last 1 % on either side.
+
+    Args:
+        depth: any shape, at least one value.
+
+    Source: our own.
+    """
+    near, far = (float(np.quantile(depth, share)) for share in (1 - _FARTHEST_SHARE, _FARTHEST_SHARE))
+    near = max(near, _NEAREST)
+    return near, max(far, near * 1.01)
+
+
+def depth_colours(depth: NDArray[Any], near: float, far: float) -> NDArray[Any]:
+    """Depth in colours, yellow at `near` and dark blue at `far`, evenly spaced in its logarithm.
+
+    Args:
+        depth: any shape.
+        near, far: the ends of the scale, in the unit of `depth`, from above 0.
+
+    Returns:
+        uint8, the shape with three channels at the end.
+
+    Source: viridis.
+    """
+    share = (np.log(far) - np.log(np.maximum(depth, _NEAREST))) / (np.log(far) - np.log(near))
+    return _colours(np.clip(share, 0, 1))
+
+
 def depth_preview(depth: Frame) -> Frame:
     """Depth in colours, near yellow and far blue, upright, with a scale below.
 
@@ -60,10 +99,8 @@ def depth_preview(depth: Frame) -> Frame:
     Source: viridis; evenly spaced in the logarithm of depth.
     """
     planes = _shown(depth)[..., 0].astype(np.float32)
-    near, far = (float(np.quantile(planes, share)) for share in (1 - _FARTHEST_SHARE, _FARTHEST_SHARE))
-    near, far = max(near, 1e-3), max(far, near * 1.01)
-    share = (np.log(far) - np.log(np.maximum(planes, 1e-3))) / (np.log(far) - np.log(near))
-    picture = _colours(np.clip(share, 0, 1))
+    near, far = depth_range(planes)
+    picture = depth_colours(planes, near, far)
     unit = "m" if depth.meta.depth_unit == "m" else "× median"
     return _display(np.vstack([picture, _depth_bar(picture.shape[1], picture.shape[0], near, far, unit)]), depth)
 
@@ -134,8 +171,8 @@ def _shown(frame: Frame) -> NDArray[Any]:
 
 def _colours(share: NDArray[Any]) -> NDArray[Any]:
     """Shares 0..1 to colours of the map, uint8."""
-    stops = np.linspace(0, 1, len(_VIRIDIS))
-    channels = [np.interp(share, stops, [colour[c] for colour in _VIRIDIS]) for c in range(3)]
+    stops = np.linspace(0, 1, len(DEPTH_COLOURS))
+    channels = [np.interp(share, stops, [colour[c] for colour in DEPTH_COLOURS]) for c in range(3)]
     return np.stack(channels, -1).round().astype(np.uint8)
 
 
