@@ -17,7 +17,7 @@ from isp_ns.core.ports import Port
 from isp_ns.core.registry import all_specs, find_spec
 from isp_ns.data.simulate import Shooting, simulate
 
-__all__ = ["NoInput", "Samples"]
+__all__ = ["NoInput", "Samples", "simulated_raw"]
 
 _CAMERA, _ISO = "fictitious-phone", 400.0
 _SHOOTING = Shooting(exposure_ev=0.7)
@@ -41,6 +41,16 @@ class NoInput(Exception):
     """There is no sample that a stage could be measured on."""
 
 
+def simulated_raw(size: tuple[int, int]) -> Frame:
+    """Counts of a simulated camera, at ISO 400, of photographs that scikit-image carries.
+
+    Args:
+        size: height and width, even.
+    """
+    picture = torch.from_numpy(np.asarray(panels(size)).copy()).permute(2, 0, 1).float().div_(255)
+    return simulate(picture, _CAMERA, iso=_ISO, shooting=_SHOOTING).frame
+
+
 class Samples:
     """A value for any port.
 
@@ -49,8 +59,7 @@ class Samples:
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
-        picture = torch.from_numpy(np.asarray(panels(size)).copy()).permute(2, 0, 1).float().div_(255)
-        shot = simulate(picture, _CAMERA, iso=_ISO, shooting=_SHOOTING).frame
+        shot = simulated_raw(size)
         self._raw = replace(shot, meta=_eventful(shot.meta, size))
         self._run = _POINTS.run(raw=self._raw, want=["mosaic", "gains", "camera_rgb", "linear_rgb", "display_rgb"])
         self._features = functools.cache(self._encoded)

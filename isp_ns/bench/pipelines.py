@@ -20,7 +20,7 @@ from isp_ns.core.trace import Trace
 from isp_ns.io.pipelines import load_pipeline
 from isp_ns.io.raw import read_raw
 
-__all__ = ["USUAL", "measure_pipelines", "node_shares", "usual_pipelines"]
+__all__ = ["USUAL", "measure_pipelines", "node_shares", "timed_run", "usual_pipelines"]
 
 USUAL = ("fast", "classic", "neural")
 """The pipelines that are measured when none are named, those that ship."""
@@ -112,13 +112,29 @@ def node_shares(
     return tuple(shares)
 
 
+def timed_run(graph: Graph, frame: Frame, device: str, want: Sequence[str] | None = None) -> tuple[float, float, Trace]:
+    """Wall and processor seconds of a run, on a GPU until it has finished, and its trace.
+
+    Args:
+        graph: a pipeline of one input.
+        frame: the input.
+        device: where the frame is.
+        want: outputs to make; all of them if left out.
+    """
+    started, busy = time.perf_counter(), time.process_time()
+    run = graph.run(want=want, **{next(iter(graph.inputs)): frame})
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return time.perf_counter() - started, time.process_time() - busy, run.trace
+
+
 def _measure(name: str, graph: Graph, frame: Frame, runs: int, device: str, peaks: Sequence[PeakRow]) -> PipelineRow:
     if list(graph.inputs.values()) != ["sensor"]:
         return PipelineRow(name=name, status="skipped", reason="it takes no Bayer mosaic")
-    source = next(iter(graph.inputs))
+    want = ["image"] if "image" in graph.outputs else None
     peak_is_known, macs = _reset_peak(), neural_macs(graph)
     with other_share() as others:
-        found = [_timed(graph, source, frame, device) for _ in range(WARM_UPS + runs)][WARM_UPS:]
+        found = [timed_run(graph, frame, device, want) for _ in range(WARM_UPS + runs)][WARM_UPS:]
     pixels = frame.data.numel()
     return PipelineRow(
         name=name,
@@ -133,15 +149,6 @@ def _measure(name: str, graph: Graph, frame: Frame, runs: int, device: str, peak
         nodes=node_shares([trace for _, _, trace in found], macs, pixels, peaks),
         other_cpu_share=others(),
     )
-
-
-def _timed(graph: Graph, source: str, frame: Frame, device: str) -> tuple[float, float, Trace]:
-    """Wall and processor seconds of a run, on a GPU until it has finished, and its trace."""
-    started, busy = time.perf_counter(), time.process_time()
-    run = graph.run(want=["image"] if "image" in graph.outputs else None, **{source: frame})
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    return time.perf_counter() - started, time.process_time() - busy, run.trace
 
 
 def _reset_peak() -> bool:

@@ -1,15 +1,26 @@
-"""The rows of a result: what was measured of one stage, pipeline, convolution or pair of programs."""
+"""The rows of a result: what was measured of one stage, pipeline, convolution, set of outputs or pair of programs."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 from isp_ns.bench.statistic import Spread
 
-__all__ = ["GROUPS", "NodeShare", "PairRow", "PeakRow", "PipelineRow", "ProgramNumbers", "Row", "StageRow", "Status"]
+__all__ = [
+    "GROUPS",
+    "NodeShare",
+    "OutputsRow",
+    "PairRow",
+    "PeakRow",
+    "PipelineRow",
+    "ProgramNumbers",
+    "Row",
+    "StageRow",
+    "Status",
+]
 
 Status = Literal["done", "skipped", "failed"]
 
-GROUPS = ("stages", "pipelines", "processes")
+GROUPS = ("stages", "pipelines", "outputs", "processes")
 """The groups of measurements, in the order in which they run."""
 
 
@@ -125,6 +136,41 @@ class PeakRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OutputsRow:
+    """Some of the outputs image, depth and labels of one picture, and what the networks behind them take.
+
+    Attributes:
+        name: the outputs, or what the row adds up or looks at.
+        status: "done", or why there are no numbers, in `reason`.
+        heads: the weights of depth and labels.
+        outputs: what is made.
+        size: height and width of the picture.
+        parameters: of the networks that run, each counted once per net.
+        kmac_per_pixel: thousand multiply-accumulates of their convolutions per raw pixel, without what halos add.
+        gmac: milliards of these for the whole picture.
+        ms: milliseconds of the neural nodes, added up over the threads.
+        seconds: wall time of the whole run.
+        heads_share: share of the time of all nodes that depth and labels add to the image, 0..1; of the photo only.
+        other_cpu_share: share of the processors' time that other work took, None if unknown.
+    """
+
+    name: str
+    status: Status
+    reason: str = ""
+    heads: str = ""
+    outputs: tuple[str, ...] = ()
+    size: tuple[int, int] = (0, 0)
+    parameters: int | None = None
+    kmac_per_pixel: float | None = None
+    gmac: float | None = None
+    ms: Spread | None = None
+    seconds: Spread | None = None
+    heads_share: float | None = None
+    other_cpu_share: float | None = None
+    group: Literal["outputs"] = "outputs"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProgramNumbers:
     """What the runs of one program of a pair took.
 
@@ -168,4 +214,4 @@ class PairRow:
     group: Literal["processes"] = "processes"
 
 
-Row = StageRow | PipelineRow | PeakRow | PairRow
+Row = StageRow | PipelineRow | PeakRow | OutputsRow | PairRow

@@ -12,13 +12,13 @@ from isp_ns.bench.files import digest, photo_size, speed_file
 from isp_ns.bench.machine import BUSY_SHARE, describe, load_now
 from isp_ns.bench.processes import Workbench, measure_pairs, pairs, warm_up
 from isp_ns.bench.programs import Program, find_rivals, ours
-from isp_ns.bench.rows import GROUPS, PairRow, PeakRow, PipelineRow, Row, StageRow
+from isp_ns.bench.rows import GROUPS, OutputsRow, PairRow, PeakRow, PipelineRow, Row, StageRow
 from isp_ns.bench.schema import SCHEMA_VERSION, check
 from isp_ns.core.errors import SettingsError
 
 __all__ = ["Options", "bench"]
 
-RUNS = {"stages": 7, "pipelines": 5, "single": 5, "batch": 3}
+RUNS = {"stages": 7, "pipelines": 5, "outputs": 5, "single": 5, "batch": 3}
 """Measured runs where their number is not given."""
 
 _STAGE_MEGAPIXELS = 1024 * 1024 / 1e6
@@ -36,6 +36,7 @@ class Options:
         pipelines: their names; the usual ones that ship if None.
         against: names of rivals, each to stand beside every pipeline; the usual matches if None.
         stages: names of stages; all if None.
+        heads: weights of depth and labels, a name or the path of a .safetensors file.
         runs: measured runs of everything; `RUNS` if None.
         megapixels: size of the photo; stages are measured on at most a 1024 by 1024 frame.
         batch: photos in a batch; 1 leaves batches out.
@@ -48,6 +49,7 @@ class Options:
     pipelines: tuple[str, ...] | None = None
     against: tuple[str, ...] | None = None
     stages: tuple[str, ...] | None = None
+    heads: str = "nyu-lite"
     runs: int | None = None
     megapixels: float = 24.0
     batch: int = 8
@@ -56,7 +58,7 @@ class Options:
     work: Path | None = None
 
     def runs_of(self, what: str) -> int:
-        """How many runs of "stages", "pipelines", "single" or "batch" are measured."""
+        """How many runs of "stages", "pipelines", "outputs", "single" or "batch" are measured."""
         return self.runs or RUNS[what]
 
 
@@ -104,7 +106,12 @@ class _Benchmark:
     def result(self) -> dict[str, Any]:
         _check_options(self.options)
         began = datetime.now(UTC)
-        measure = {"stages": self._stages, "pipelines": self._pipelines, "processes": self._processes}
+        measure: dict[str, Callable[[], Sequence[Row]]] = {
+            "stages": self._stages,
+            "pipelines": self._pipelines,
+            "outputs": self._outputs,
+            "processes": self._processes,
+        }
         for group in GROUPS:
             if group in self.options.groups:
                 self._note_load(group)
@@ -133,6 +140,12 @@ class _Benchmark:
         peaks = measure_peaks(self.options.device, runs=runs)
         names, device = self._names(), self.options.device
         return [*peaks, *measure_pipelines(names, self._photo(), runs=runs, device=device, peaks=peaks, tell=tell)]
+
+    def _outputs(self) -> Sequence[OutputsRow]:
+        from isp_ns.bench.outputs import measure_outputs
+
+        runs, tell = self.options.runs_of("outputs"), self._teller("outputs")
+        return measure_outputs(self.options.heads, self._photo, runs=runs, device=self.options.device, tell=tell)
 
     def _processes(self) -> Sequence[PairRow]:
         wanted = pairs(self._names(), self.options.against)
@@ -184,7 +197,7 @@ class _Benchmark:
         self.tell(f"warning: {text}")
 
     def _protocol(self, date: str) -> dict[str, Any]:
-        from isp_ns.bench import pipelines, stages
+        from isp_ns.bench import outputs, pipelines, stages
 
         options = self.options
         return {
@@ -194,7 +207,12 @@ class _Benchmark:
             "device": options.device,
             "batch": options.batch,
             "runs": {what: options.runs_of(what) for what in RUNS},
-            "warm_ups": {"stages": stages.WARM_UPS, "pipelines": pipelines.WARM_UPS, "processes": 1},
+            "warm_ups": {
+                "stages": stages.WARM_UPS,
+                "pipelines": pipelines.WARM_UPS,
+                "outputs": outputs.WARM_UPS,
+                "processes": 1,
+            },
             "statistic": _STATISTIC,
             "pairing": _PAIRING,
             "memory": _MEMORY,

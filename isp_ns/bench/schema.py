@@ -109,6 +109,21 @@ _ROWS = [
         {"precision": _TEXT, "device": _TEXT, "threads": _WHOLE, "shape": _list(_WHOLE), "gmac_per_s": _SPREAD},
     ),
     _row(
+        "outputs",
+        {
+            "heads": _TEXT,
+            "outputs": _list(_TEXT),
+            "size": _list(_WHOLE),
+            "parameters": _or_null(_WHOLE),
+            "kmac_per_pixel": _or_null(_NUMBER),
+            "gmac": _or_null(_NUMBER),
+            "ms": _or_null(_SPREAD),
+            "seconds": _or_null(_SPREAD),
+            "heads_share": _or_null(_SHARE),
+            "other_cpu_share": _or_null(_SHARE),
+        },
+    ),
+    _row(
         "processes",
         {
             "rival": _or_null(_TEXT),

@@ -1,12 +1,18 @@
 """A result as text that people read: plain columns, or Markdown."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from isp_ns.bench.statistic import paired_ratios
 
 __all__ = ["Section", "markdown", "plain", "sections", "verdict"]
 
 _Row = Mapping[str, Any]
+_COUNTED = (
+    "multiply-accumulates of convolutions per raw pixel, without halos; milliseconds add up over the threads; a net of "
+    "one output has the decoder of that output alone, while neural.context of a pipeline runs all that the heads have"
+)
 _EVEN = 0.005
 _NONE = "-"
 
@@ -57,6 +63,8 @@ def sections(document: Mapping[str, Any]) -> list[Section]:
     if "pipelines" in groups:
         found.append(_pipelines(groups["pipelines"]))
         found += [_nodes(row) for row in groups["pipelines"] if row["nodes"]]
+    if "outputs" in groups:
+        found += _outputs(groups["outputs"])
     for photos in dict.fromkeys(row["photos"] for row in groups.get("processes", [])):
         found += _processes([row for row in groups["processes"] if row["photos"] == photos], photos)
     if protocol["programs"]:
@@ -152,6 +160,48 @@ def _nodes(row: _Row) -> Section:
             cells += [_NONE if share is None else f"{share:.0%}" for share in shares]
         body.append(tuple(cells))
     return Section(f"Nodes of {row['name']}", header, tuple(body))
+
+
+def _outputs(rows: Sequence[_Row]) -> list[Section]:
+    small = [row for row in rows if row["seconds"] and row["heads_share"] is None]
+    what = f"{_pixels(small[0])}, heads {small[0]['heads']}" if small else "nothing measured"
+    header = ("outputs", "parameters", "kMAC/px", "GMAC", "ms of neural nodes", "quartiles", "seconds", "quartiles")
+    title = f"One pass for three outputs beside three nets ({what})"
+    body = (*map(_of_outputs, small), *_one_of_three(small))
+    found = [Section(title, header, body, (*((_COUNTED,) if small else ()), *_left_out(rows)))]
+    large = [row for row in rows if row["heads_share"] is not None]
+    titles = ("photo", "heads", "seconds", "quartiles", "depth and labels, share of all nodes' time")
+    costs = tuple(
+        (
+            _pixels(row),
+            row["heads"],
+            _number(row["seconds"]["median"]),
+            _quartiles(row["seconds"]),
+            f"{row['heads_share']:.1%}",
+        )
+        for row in large
+    )
+    return [*found, Section("Depth and labels of a photo", titles, costs)] if large else found
+
+
+def _of_outputs(row: _Row) -> tuple[str, ...]:
+    times = (cell for name in ("ms", "seconds") for cell in (_number(row[name]["median"]), _quartiles(row[name])))
+    return row["name"], str(row["parameters"]), _number(row["kmac_per_pixel"]), _number(row["gmac"]), *times
+
+
+def _one_of_three(rows: Sequence[_Row]) -> Iterator[tuple[str, ...]]:
+    """The share that one pass takes of three nets, if both were measured: the last two rows."""
+    if len(rows) < 2:
+        return
+    one, three = rows[-2:]
+    counts = (f"{one[name] / three[name]:.2f}" for name in ("parameters", "kmac_per_pixel", "gmac"))
+    spreads = [asdict(paired_ratios(one[name]["values"], three[name]["values"])) for name in ("ms", "seconds")]
+    times = (cell for each in spreads for cell in (f"{each['median']:.2f}", f"{each['q1']:.2f}–{each['q3']:.2f}"))
+    yield "one pass / three nets", *counts, *times
+
+
+def _pixels(row: _Row) -> str:
+    return f"{row['size'][1]}×{row['size'][0]}"
 
 
 def _processes(rows: Sequence[_Row], photos: int) -> list[Section]:

@@ -11,7 +11,7 @@ from isp_ns.core.errors import OutputError
 
 __all__ = ["bench"]
 
-GROUPS = ("stages", "pipelines", "processes")
+GROUPS = ("stages", "pipelines", "outputs", "processes")
 
 
 def _names(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -26,6 +26,10 @@ Examples:
   isp-ns bench --only stages --stages demosaic.malvar,demosaic.menon
   isp-ns bench --only processes --pipelines classic --against darktable --runs 7 --json speed.json
   isp-ns bench --only pipelines --megapixels 100 --markdown
+  isp-ns bench --only outputs --heads my-heads.safetensors
+\b
+The group outputs tells what image, depth and labels cost from one pass of the pipeline neural, beside three nets of
+one output each, at 640 by 480 pixels, and what depth and labels add to a photo.
 \b
 Whole processes run in pairs, ours and the rival's, A B A B, and each ratio is of one pair: above 1, isp-ns is
 slower. Unless pipelines and rivals are named, fast stands beside dcraw_emu, all others beside darktable and
@@ -43,7 +47,8 @@ Exit codes:
 @click.option("--pipelines", callback=_names, metavar="A,B", help="Pipelines.  [default: fast,classic,neural]")
 @click.option("--against", callback=_names, metavar="A,B", help="Rivals: dcraw_emu, darktable, rawtherapee; '' for none.")  # noqa: E501  # fmt: skip
 @click.option("--stages", callback=_names, metavar="A,B", help="Stages.  [default: all]")
-@click.option("--runs", type=click.IntRange(1), metavar="N", help="Measured runs of each.  [default: 7 stages, 5 pipelines and single photos, 3 batches]")  # noqa: E501  # fmt: skip
+@click.option("--heads", default="nyu-lite", show_default=True, metavar="WEIGHTS", help="Heads of depth and labels, a name or a .safetensors file.")  # noqa: E501  # fmt: skip
+@click.option("--runs", type=click.IntRange(1), metavar="N", help="Measured runs of each.  [default: 7 stages, 5 pipelines, outputs and single photos, 3 batches]")  # noqa: E501  # fmt: skip
 @click.option("--megapixels", type=click.FloatRange(0.001), default=24.0, show_default=True, help="Size of the photo.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Photos in a batch; 1: no batches.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the photo's noise.")
@@ -57,6 +62,7 @@ def bench(
     pipelines: tuple[str, ...] | None,
     against: tuple[str, ...] | None,
     stages: tuple[str, ...] | None,
+    heads: str,
     runs: int | None,
     megapixels: float,
     batch: int,
@@ -77,6 +83,7 @@ def bench(
         pipelines=pipelines,
         against=against,
         stages=stages,
+        heads=heads,
         runs=runs,
         megapixels=megapixels,
         batch=batch,

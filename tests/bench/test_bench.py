@@ -151,7 +151,7 @@ def test_a_pipeline_that_is_not_there_ends_the_command():
 
 
 def test_a_tiny_benchmark_runs_from_end_to_end(tmp_path, monkeypatch):
-    """All three groups, with a rival that copies files, another that is not installed, and a batch."""
+    """Stages, pipelines and processes, with a rival that copies files, another that is not installed, and a batch."""
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "dcraw_emu").write_text(DCRAW)
@@ -159,6 +159,7 @@ def test_a_tiny_benchmark_runs_from_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setattr("isp_ns.bench.programs.RIVALS", _without("darktable-cli"))
     options = ["--megapixels", "0.3", "--runs", "1", "--batch", "2", "--work", str(tmp_path / "work")]
+    options += [word for group in ("stages", "pipelines", "processes") for word in ("--only", group)]
     options += ["--stages", "raw.black_level,demosaic.malvar", "--pipelines", "fast"]
     options += ["--against", "dcraw_emu,darktable", "--json", str(tmp_path / "result.json"), "--quiet"]
     done = CliRunner().invoke(cli, ["bench", *options], catch_exceptions=False)

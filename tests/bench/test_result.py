@@ -8,7 +8,7 @@ import pytest
 
 from isp_ns.bench.meter import Measurement
 from isp_ns.bench.processes import pair_row
-from isp_ns.bench.rows import NodeShare, PairRow, PeakRow, PipelineRow, StageRow
+from isp_ns.bench.rows import NodeShare, OutputsRow, PairRow, PeakRow, PipelineRow, StageRow
 from isp_ns.bench.schema import SCHEMA, check, problems
 from isp_ns.bench.statistic import spread
 from isp_ns.bench.table import markdown, plain, verdict
@@ -41,6 +41,19 @@ def rows() -> list:
         pair_row("fast", "dcraw_emu", 8, [run(1.0), run(1.0)], [run(2.0), run(2.0)]),
         pair_row("fast", None, 1, [run(1.0)], []),
         PairRow(name="fast", rival="rawtherapee", status="skipped", reason="rawtherapee-cli is not installed"),
+        *(
+            OutputsRow(
+                name=name, status="done", heads="nyu-lite", outputs=("image", "depth", "labels"), size=(480, 640),
+                parameters=parameters, kmac_per_pixel=kmac, gmac=0.3072 * kmac, ms=spread(ms), seconds=spread([0.5]),
+                heads_share=share,
+            )
+            for name, parameters, kmac, ms, share in (
+                ("image + depth + labels", 1000, 12.0, [30.0, 90.0], None),
+                ("three nets", 4000, 40.0, [50.0, 150.0], None),
+                ("heads on a photo", 1000, 10.0, [700.0], 0.034),
+            )
+        ),
+        OutputsRow(name="heads on a photo", status="failed", reason="the photo is too small"),
     ]  # fmt: skip
 
 
@@ -136,6 +149,11 @@ def test_tables_tell_wins_losses_and_what_is_left_out(document, form):
     assert "0.350" in line("classic", "darktable", "slower")
     assert "is not installed" in line("fast beside rawtherapee")
     assert "needs the parameter strength" in line("lab.own: skipped")
+    # A quarter of the parameters, 12 of 40 kMAC, and 30 of 50 as 90 of 150 milliseconds.
+    shares = [cell.strip() for cell in line("one pass / three nets").replace("|", "  ").split("  ") if cell.strip()]
+    assert shares[1:6] == ["0.25", "0.30", "0.30", "0.60", "0.60–0.60"]
+    assert "3.4%" in line("640×480", "0.500", "nyu-lite")
+    assert line("heads on a photo: failed, the photo is too small")
     assert "50%" in line("net", "neural.encode")
     assert line("load average 0.10 0.20 0.30", "40%")
     assert line("the machine was not idle")
