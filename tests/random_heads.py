@@ -1,8 +1,11 @@
-"""Depth and label heads of random weights on the shipped space, for tests of everything around them."""
+"""Depth and label heads of random weights, or of known answers, on the shipped space, for tests around them."""
+
+import math
+from dataclasses import replace
 
 import torch
 
-from isp_ns.nets.cards import Card, load_space, save_perception, weights_folder
+from isp_ns.nets.cards import Card, load_perception, load_space, save_perception, weights_folder
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.nets.pooling import pooled_channels
 
@@ -22,3 +25,20 @@ def save_random_heads(folder, name="nyu-lite", tasks=None):
     values |= {"machine": "a test", "noise": {}, "parameters": {}, "macs_per_pixel": {}, "halo_px": 0}
     domain = {"tasks": net.tasks, "classes": CLASSES, "space_digest": card.digest}
     save_perception(net, Card(**values, domain=domain), folder)
+
+
+def save_known_heads(folder, name="nyu-lite", metres=None, label=None, protocol="nyu13-ign39", tasks=None, **domain):
+    """Random heads, or heads that say the same depth and label everywhere; returns the path of their weights."""
+    save_random_heads(folder, name, tasks)
+    net, card = load_perception(name, folder)
+    with torch.no_grad():
+        if metres is not None:
+            out = net.decoder("depth").out
+            out.weight.zero_()
+            out.bias.copy_(torch.tensor([math.log(metres), -1.0]))
+        if label is not None:
+            out = net.decoder("labels").out
+            out.weight.zero_()
+            out.bias.copy_(torch.nn.functional.one_hot(torch.tensor(label), len(out.bias)))
+    save_perception(net, replace(card, domain={**card.domain, "label_protocol": protocol, **domain}), folder)
+    return folder / f"{name}.safetensors"

@@ -8,6 +8,7 @@ import click
 
 from isp_ns.cli.evaluate_heads import depth, multitask, segment
 from isp_ns.cli.evaluate_raw import raw
+from isp_ns.cli.evaluate_scales import scales
 from isp_ns.cli.scores import numbers, write_scores
 from isp_ns.core.errors import DecodeError, SettingsError
 
@@ -21,13 +22,14 @@ Examples:
   isp-ns evaluate demosaic kodak24 --methods menon,ahd,nlm+menon,ns-lite --sigma 0,5 --json scores.json
   isp-ns evaluate raw kodak24 -p classic -p neural --iso 100,1600,25600
   isp-ns evaluate depth --dataset nyuv2 --root data/nyuv2 --split test --iso 1600
+  isp-ns evaluate scales photo.jpg
 """
 )
 def evaluate() -> None:
     """Score methods on image sets."""
 
 
-for _command in (raw, depth, segment, multitask):
+for _command in (raw, depth, segment, multitask, scales):
     evaluate.add_command(_command)
 
 

@@ -1,13 +1,12 @@
 """`isp-ns evaluate depth`, `segment` and `multitask`: heads scored on labelled datasets that are turned into RAW."""
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from isp_ns.cli.scores import check_target, write_scores
+from isp_ns.cli.scores import check_target, counter, write_scores
 from isp_ns.core.errors import ModelError, SettingsError
 
 __all__ = ["depth", "multitask", "segment"]
@@ -39,6 +38,17 @@ _OPTIONS = (
     click.option("--weights", metavar="NAME", help="Heads.  [default: those of the dataset]"),
     click.option("--images", type=click.IntRange(min=1), metavar="N", help="Pictures, evenly spread.  [default: all]"),
     click.option(
+        "--page", type=click.Path(path_type=Path), metavar="DIR", help="Make a page of scenes beside their truth."
+    ),
+    click.option(
+        "--scenes",
+        type=click.IntRange(min=1),
+        default=12,
+        show_default=True,
+        metavar="N",
+        help="Scenes on the page, evenly spread over the scored pictures.",
+    ),
+    click.option(
         "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write the scores, with the protocol."
     ),
 )
@@ -61,7 +71,7 @@ Example:
 def depth(target: Path | None, **asked: Any) -> None:
     """Score depth from RAW: shares within 1.25, 1.25² and 1.25³, errors in metres and relative."""
     check_target(target)
-    _finish(_scores(("depth",), **asked), target)
+    _finish(_scores(("depth",), **asked), target, asked["page"])
 
 
 @click.command(
@@ -74,13 +84,14 @@ Example:
 def segment(target: Path | None, **asked: Any) -> None:
     """Score labels from RAW: mean IoU, pixel accuracy and IoU by class, from one confusion matrix."""
     check_target(target)
-    _finish(_scores(("labels",), **asked), target)
+    _finish(_scores(("labels",), **asked), target, asked["page"])
 
 
 @click.command(
     epilog="""\b
 Examples:
   isp-ns evaluate multitask --dataset nyuv2 --root data/nyuv2 --split test --iso 1600 --json both.json
+  isp-ns evaluate multitask --dataset nyuv2 --root data/nyuv2 --split test --page scenes
   isp-ns evaluate multitask --results runs/table/results.json --json summary.json
 """
 )
@@ -94,12 +105,14 @@ def multitask(results: Path | None, target: Path | None, **asked: Any) -> None:
     """
     check_target(target)
     if results is None:
-        _finish(_scores(("depth", "labels"), **asked), target)
+        _finish(_scores(("depth", "labels"), **asked), target, asked["page"])
         return
     from isp_ns.train.perception_summary import read_table, summary_of
 
-    if asked["dataset"] or asked["root"] or asked["split"] or asked["weights"]:
-        raise SettingsError("--results shows scores that there are; --dataset, --root, --split and --weights make new")
+    if any(asked[name] for name in ("dataset", "root", "split", "weights", "page")):
+        raise SettingsError(
+            "--results shows scores that there are; --dataset, --root, --split, --weights and --page make new ones"
+        )
     summary = summary_of(read_table(results))
     click.echo(_table(summary["rows"]))
     write_scores(target, summary)
@@ -114,19 +127,13 @@ def _scores(tasks: Sequence[str], **asked: Any) -> dict[str, Any]:
     where = (asked.pop("dataset"), asked.pop("root"), asked.pop("split"))
     asked["weights"] = asked["weights"] or ""
     try:
-        return evaluate_heads(*where, tasks, watch=_watch, **asked)
+        return evaluate_heads(*where, tasks, watch=counter("pictures"), **asked)
     except (ModelError, ValueError) as error:
         raise SettingsError(str(error)) from error
 
 
-def _watch(done: int, count: int) -> None:
-    """A line on the terminal that tells how far it is."""
-    if sys.stderr.isatty():
-        click.echo(f"\r{done} of {count} pictures", nl=done == count, err=True)
-
-
-def _finish(result: dict[str, Any], target: Path | None) -> None:
-    """Print the scores, then write them."""
+def _finish(result: dict[str, Any], target: Path | None, page: Path | None) -> None:
+    """Print the scores, write them, and say where the page is."""
     protocol = result["protocol"]
     taken = f"{protocol['camera']} at ISO {protocol['iso']:g}" if protocol["iso"] else f"{protocol['camera']}, no noise"
     of = f"{protocol['images']} of {protocol['images_of_split']} pictures"
@@ -137,6 +144,8 @@ def _finish(result: dict[str, Any], target: Path | None) -> None:
     for name, value in result.get("iou", {}).items():
         click.echo(f"  {name:<14}{'–' if value is None else f'{value:.4f}'}")
     write_scores(target, result)
+    if page is not None:
+        click.echo(f"page: {page / 'index.html'}")
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

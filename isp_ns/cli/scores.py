@@ -1,13 +1,16 @@
-"""What the verbs under `isp-ns evaluate` share: lists of numbers in options, and the file of scores."""
+"""What the verbs under `isp-ns evaluate` share: lists of numbers in options, progress, and the file of scores."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
 from isp_ns.core.errors import OutputError, SettingsError
 
-__all__ = ["check_target", "numbers", "write_scores"]
+__all__ = ["check_target", "counter", "numbers", "write_scores"]
 
 
 def numbers(option: str, text: str) -> list[float]:
@@ -20,6 +23,16 @@ def numbers(option: str, text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise SettingsError(f"{option} {text}: takes numbers such as 0,5,15") from None
+
+
+def counter(what: str) -> Callable[[int, int], None]:
+    """A line on the terminal that tells how many of `what` are done; nothing elsewhere."""
+
+    def watch(done: int, count: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{done} of {count} {what}", nl=done == count, err=True)
+
+    return watch
 
 
 def check_target(target: Path | None) -> None:

@@ -1,7 +1,7 @@
 """Scores of depth and label heads from RAW: a labelled dataset photographed, developed and compared with its truth.
 
 Everything between the counts and the answer is what `isp-ns process` does: the pipeline `classic` up to its highlights,
-the neural space, one pass of the heads.
+the neural space, one pass of the heads. Photos beside the answers are of the same features.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ from torch import Tensor
 
 from isp_ns.core.errors import ModelError
 from isp_ns.core.frame import Frame
-from isp_ns.core.graph import Graph, Patch, node
+from isp_ns.core.graph import Graph, Node, Patch, node
 from isp_ns.data.datasets import DATASETS, open_dataset
 from isp_ns.data.labelled import LabelTable, Sample, load_label_table
-from isp_ns.data.simulate import CameraArg, Shooting, simulate
+from isp_ns.data.simulate import CameraArg, Shooting, camera_meta, expose
 from isp_ns.io.pipelines import load_pipeline
 from isp_ns.io.profile import Profile
 from isp_ns.metrics.depth import DepthScore
@@ -23,11 +23,23 @@ from isp_ns.metrics.labels import LabelScore
 from isp_ns.nets.cards import Card, shipped_spaces
 from isp_ns.nets.pooling import POOLED_LONG
 from isp_ns.stages.neural_heads import heads_card
+from isp_ns.train.scene_page import LINEAR_MOSAIC, PHOTO, ScenePage
 
-__all__ = ["USUAL_HEADS", "evaluate_heads", "photograph"]
+__all__ = [
+    "USUAL_HEADS",
+    "USUAL_SCENES",
+    "evaluate_heads",
+    "heads_pipeline",
+    "photograph",
+    "shoot",
+    "shooting_protocol",
+]
 
 USUAL_HEADS = {"nyuv2": "nyu-lite", "camvid": "camvid-lite"}
 """Dataset → the weights that were trained on it."""
+
+USUAL_SCENES = 12
+"""Scenes on a page."""
 
 _FILM_WIDTH_MM = 36.0
 _BASE_ISO = 100.0
@@ -44,6 +56,8 @@ def evaluate_heads(
     camera: CameraArg = "fictitious-full-frame",
     iso: float = 0.0,
     images: int | None = None,
+    page: Path | None = None,
+    scenes: int = USUAL_SCENES,
     watch: Callable[[int, int], None] = lambda done, count: None,
 ) -> dict[str, Any]:
     """Score heads on a labelled dataset that is turned into RAW.
@@ -57,6 +71,8 @@ def evaluate_heads(
         camera: that takes the pictures.
         iso: its sensitivity; 0 has no noise.
         images: how many, evenly spread over the split; all if left out.
+        page: folder for a page of scenes, new or with an earlier page; none if left out.
+        scenes: how many of the pictures are shown there, evenly spread.
         watch: told after each picture how many are done, and of how many.
 
     Returns:
@@ -67,38 +83,48 @@ def evaluate_heads(
         ModelError: for unknown datasets, splits or weights, or heads, dataset and tasks that do not fit.
         DecodeError: if a part of the dataset is missing.
         FileNotFoundError: if there is no such camera.
+        OutputError: if the page cannot be written, or something else lies where it should.
         ValueError: if no pixel has a truth.
 
     Source: Eigen et al. 2014 for depth, Long et al. 2015 for labels; the cameras are simulated.
     """
-    heads = heads_card(_heads_of(dataset, weights))
+    weights = _heads_of(dataset, weights)
+    heads = heads_card(weights)
     pictures = open_dataset(dataset, root, split, _labels_of(dataset, heads) if "labels" in tasks else "")
-    table: LabelTable = pictures.table
-    graph, space = _pipeline(heads, tasks)
-    depth_score, label_score = DepthScore(), LabelScore(table.names)
-    count = min(len(pictures), images or len(pictures))
-    for place in range(count):
-        index = place * len(pictures) // count
+    graph, space = heads_pipeline(weights, tasks)
+    shots = ScenePage(page, pictures.table) if page else None
+    depth_score, label_score = DepthScore(), LabelScore(pictures.table.names)
+    chosen = _evenly(len(pictures), images or len(pictures))
+    shown = [chosen[place] for place in _evenly(len(chosen), scenes)] if shots else []
+    for done, index in enumerate(chosen, 1):
         sample = pictures[index]
         frame = photograph(sample, camera, iso, seed=index)
+        want = [*tasks, LINEAR_MOSAIC, PHOTO] if index in shown else tasks
         # Pictures of datasets are small: whole, the mean over the canonical grid costs next to nothing.
-        found = graph.run(raw=frame, tile_px=max(frame.size))
+        found = graph.run(raw=frame, want=want, tile_px=max(frame.size))
         if "depth" in tasks:
             depth_score.update(found["depth"].data, _depth_of(sample, dataset))
         if "labels" in tasks:
             label_score.update(found["labels"].data, _present(sample.labels, "labels", dataset))
-        watch(place + 1, count)
+        if shots and index in shown:
+            shots.add(sample, found)
+        watch(done, len(chosen))
     scores = (depth_score.result() if "depth" in tasks else {}) | (label_score.result() if "labels" in tasks else {})
     protocol = {
         "task": "multitask" if len(tasks) > 1 else {"depth": "depth", "labels": "segment"}[tasks[0]],
         "dataset": dataset,
         "split": split,
-        "images": count,
+        "images": len(chosen),
         "images_of_split": len(pictures),
-        **_protocol(heads, space, camera, iso),
-        **_task_protocol(tasks, table),
+        **shooting_protocol(heads, space, camera, iso),
+        "seed": "index of the picture in the split",
+        "mean": "of all pixels that count, over all pictures alike",
+        **_task_protocol(tasks, pictures.table),
     }
-    return {"schema": 1, "protocol": protocol, **scores}
+    result = {"schema": 1, "protocol": protocol, **scores}
+    if shots:
+        shots.finish(result)
+    return result
 
 
 def photograph(sample: Sample, camera: CameraArg, iso: float, *, seed: int) -> Frame:
@@ -113,12 +139,76 @@ def photograph(sample: Sample, camera: CameraArg, iso: float, *, seed: int) -> F
     Returns:
         (1, H, W) counts.
 
-    Source: see `isp_ns.data.simulate`; EXIF FocalLengthIn35mmFilm (41989) as a share of the long side.
+    Source: see `shoot`.
     """
-    shot = simulate(sample.image / 255, camera, iso=iso or _BASE_ISO, seed=seed, shooting=Shooting(noise=iso > 0))
-    frame = shot.frame if iso else shot.frame.with_meta("user", noise=_NO_NOISE)
-    share = sample.focal_px / max(frame.size) if sample.focal_px else None
-    return frame.with_meta("user", focal_mm=None, focal_35mm=share and share * _FILM_WIDTH_MM)
+    share = sample.focal_px / max(sample.image.shape[1:]) if sample.focal_px else None
+    return shoot(sample.image / 255, camera, iso, focal_35mm=share and share * _FILM_WIDTH_MM, seed=seed)
+
+
+def shoot(
+    picture: Tensor, camera: CameraArg, iso: float, *, focal_35mm: float | None, seed: int, space: str = "srgb"
+) -> Frame:
+    """A picture as a RAW frame that tells its noise and focal length.
+
+    Args:
+        picture: (3, H, W) in 0..1, encoded for `space`.
+        camera: that takes it.
+        iso: its sensitivity; 0 has no noise, and the frame says so.
+        focal_35mm: focal length on 35-mm film, as a share of the long side; None where it is unknown.
+        seed: of the noise.
+        space: RGB space of the picture.
+
+    Returns:
+        (1, H, W) counts.
+
+    Source: see `isp_ns.data.simulate`; EXIF FocalLengthIn35mmFilm (41989).
+    """
+    shooting = Shooting(noise=iso > 0, space=space)
+    meta = camera_meta(camera, iso=iso or _BASE_ISO, shooting=shooting)
+    size = (picture.shape[1], picture.shape[2])
+    frame = expose(lambda top, bottom: picture[:, top:bottom], size, meta, seed=seed, shooting=shooting)
+    known = {} if iso else {"noise": _NO_NOISE}
+    return frame.with_meta("user", focal_mm=None, focal_35mm=focal_35mm, **known)
+
+
+def heads_pipeline(weights: str, tasks: Sequence[str]) -> tuple[Graph, Card]:
+    """From counts to the answers of heads at the picture's size, and to the photo, by one encoder.
+
+    Args:
+        weights: of the heads, by name or path.
+        tasks: "depth", "labels" or both; the names of the outputs beside "image".
+
+    Returns:
+        The graph, and the card of the space that the heads read.
+
+    Raises:
+        ModelError: if there are no such heads, or their space is not installed.
+
+    Source: the pipeline `neural`.
+    """
+    heads = heads_card(weights)
+    digest = heads.domain["space_digest"]
+    cards = [card for card in shipped_spaces().values() if card.digest == digest]
+    if not cards:
+        raise ModelError(
+            f"the heads {heads.name} read a neural space with the weights {digest[:12]}…, which are not installed; "
+            "install the package again, or train the heads again"
+        )
+    space = cards[0].name
+    nodes: dict[str, Node | dict[str, str]] = {
+        **{name: {"weights": space} for name in ("features", "clean", "rgb")},
+        "pooled": node("neural.pool", "clean", weights=weights),
+        "context": node("neural.context", "pooled", weights=weights),
+    }
+    stages = {"depth": "neural.depth", "labels": "neural.segment"}
+    nodes |= {task: node(stages[task], "raw", "context", weights=weights) for task in tasks}
+    return load_pipeline("neural").patch(Patch(nodes, outputs={task: task for task in tasks})), cards[0]
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """Places 0 … count - 1, or `most` of them that are evenly spread."""
+    most = min(most, count)
+    return [place * count // most for place in range(most)]
 
 
 def _heads_of(dataset: str, weights: str) -> str:
@@ -143,28 +233,6 @@ def _labels_of(dataset: str, heads: Card) -> str:
     raise ModelError(f"the heads {heads.name} know the {known} classes of {wanted}; dataset {dataset} has {have}")
 
 
-def _pipeline(heads: Card, tasks: Sequence[str]) -> tuple[Graph, Card]:
-    """From counts to the wanted answers at the picture's size, and the space that the heads read."""
-    digest = heads.domain["space_digest"]
-    spaces = [card for card in shipped_spaces().values() if card.digest == digest]
-    if not spaces:
-        raise ModelError(
-            f"the heads {heads.name} read a neural space with the weights {digest[:12]}…, which are not installed; "
-            "install the package again, or train the heads again"
-        )
-    space = spaces[0].name
-    nodes = {
-        "features": node("neural.encode", "highlights", weights=space),
-        "clean": node("neural.denoise", "features", weights=space),
-        "pooled": node("neural.pool", "clean", weights=heads.name),
-        "context": node("neural.context", "pooled", weights=heads.name),
-    }
-    stages = {"depth": "neural.depth", "labels": "neural.segment"}
-    answers = {task: node(stages[task], "raw", "context", weights=heads.name) for task in tasks}
-    full = load_pipeline("classic").patch(Patch(nodes | answers, outputs={task: task for task in tasks}))
-    return full.only(*tasks), spaces[0]
-
-
 def _present(truth: Tensor | None, what: str, dataset: str) -> Tensor:
     if truth is None:
         raise ModelError(f"dataset {dataset} has no {what}; score the heads on one that has, such as nyuv2")
@@ -178,21 +246,28 @@ def _depth_of(sample: Sample, dataset: str) -> Tensor:
     return depth
 
 
-def _protocol(heads: Card, space: Card, camera: CameraArg, iso: float) -> dict[str, Any]:
-    """How the pictures are taken and developed."""
+def shooting_protocol(heads: Card, space: Card, camera: CameraArg, iso: float) -> dict[str, Any]:
+    """How pictures are taken and developed.
+
+    Args:
+        heads: that answer.
+        space: that they read.
+        camera: that takes the pictures.
+        iso: its sensitivity; 0 has no noise.
+
+    Source: what `shoot` and `heads_pipeline` do.
+    """
     return {
         "camera": camera.model if isinstance(camera, Profile) else str(camera),
         "iso": iso,
         "noise": "the camera's at this ISO, told to the network" if iso else "none, and the network is told so",
-        "seed": "index of the picture in the split",
-        "raw": "sRGB unprocessed to RGGB counts under 5500 K, the picture's white at the sensor's",
+        "raw": "picture unprocessed to RGGB counts under 5500 K, its white at the sensor's",
         "pipeline": "classic up to its highlights, neural.encode, neural.denoise, neural.pool, neural.context",
         "weights": heads.name,
         "weights_digest": heads.digest,
         "space": space.name,
         "space_digest": space.digest,
         "grid": f"{POOLED_LONG} cells on the long side of the picture, answers on half of it",
-        "mean": "of all pixels that count, over all pictures alike",
     }
 
 

@@ -2,26 +2,25 @@
 
 import json
 import math
-from dataclasses import replace
+import re
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from random_heads import save_random_heads
+from random_heads import save_known_heads as heads
 
 from isp_ns.cli.evaluate_heads import depth, multitask, segment
 from isp_ns.cli.main import cli
-from isp_ns.core.errors import DecodeError, SettingsError
+from isp_ns.core.errors import DecodeError, OutputError, SettingsError
 from isp_ns.data.datasets import open_dataset
 from isp_ns.data.labelled import Sample, load_label_table
 from isp_ns.data.simulate import simulate
 from isp_ns.nets import cards
-from isp_ns.nets.cards import load_perception, save_perception
+from isp_ns.nets.cards import load_perception
 from isp_ns.stages import neural, neural_heads
-from isp_ns.train import perception_evaluate
-from isp_ns.train.perception_evaluate import evaluate_heads, photograph
+from isp_ns.train.perception_evaluate import evaluate_heads, heads_pipeline, photograph
 from isp_ns.train.perception_recipe import Method, PerceptionRecipe
 from isp_ns.train.perception_score import score_network
 from isp_ns.train.samples import Encoded
@@ -45,22 +44,6 @@ def weights(tmp_path, monkeypatch):
     yield folder
     for cached in forget:
         cached.cache_clear()
-
-
-def heads(folder, name="nyu-lite", metres=None, label=None, protocol="nyu13-ign39", tasks=None, **domain):
-    """Random heads, or heads that say the same depth and label everywhere."""
-    save_random_heads(folder, name, tasks)
-    net, card = load_perception(name, folder)
-    with torch.no_grad():
-        if metres is not None:
-            out = net.decoder("depth").out
-            out.weight.zero_()
-            out.bias.copy_(torch.tensor([math.log(metres), -1.0]))
-        if label is not None:
-            out = net.decoder("labels").out
-            out.weight.zero_()
-            out.bias.copy_(torch.nn.functional.one_hot(torch.tensor(label), len(out.bias)))
-    save_perception(net, replace(card, domain={**card.domain, "label_protocol": protocol, **domain}), folder)
 
 
 def save(path, values):
@@ -174,9 +157,9 @@ def test_scores_are_those_of_training(weights, tmp_path):
     heads(weights)
     root = nyu(tmp_path / "n", *[(halves(TWO_METRES, 80 + 20 * i), halves(i, 2 * i)) for i in range(2)])
     found = evaluate_heads("nyuv2", root, "test", ("depth", "labels"), iso=1600)
-    net, card = load_perception("nyu-lite", weights)
+    net, _ = load_perception("nyu-lite", weights)
     pictures = open_dataset("nyuv2", root, "test")
-    graph, _ = perception_evaluate._pipeline(card, ("depth", "labels"))
+    graph, _ = heads_pipeline("nyu-lite", ("depth", "labels"))
     frames = [photograph(pictures[index], "fictitious-full-frame", 1600, seed=index) for index in range(2)]
     features = [Encoded(graph.run(raw=f, want=["pooled"])["pooled"][None], None, None) for f in frames]
     recipe = PerceptionRecipe(
@@ -266,6 +249,37 @@ def test_heads_of_other_weights_of_the_space_are_refused(weights, tmp_path):
     root = nyu(tmp_path / "n", (halves(TWO_METRES, 0), halves(0, 0)))
     error = refused(depth, "--dataset", "nyuv2", "--root", root, "--split", "test")
     assert "weights 000000000000…, which are not installed" in str(error)
+
+
+def test_a_page_of_scenes_beside_the_scores(weights, tmp_path):
+    """The photo and the answers are of one run, so the scores are those without a page."""
+    path = heads(weights)
+    root = nyu(tmp_path / "n", *[(halves(TWO_METRES, 0), halves(0, 39))] * 5)
+    page = tmp_path / "page"
+    found = scored(multitask, root, "--weights", path, "--images", 4, "--scenes", 2, "--page", page)
+    assert found == scored(multitask, root, "--images", 4)
+    text = (page / "index.html").read_text(encoding="utf-8")
+    assert re.findall("<h2>(.*?)</h2>", text) == ["1 · 0000", "2 · 0002"]
+    assert text.count("<figure>") == 12
+    assert f"{found['miou']:.1%}" in text
+    with Image.open(page / "pictures" / "2-photo.jpg") as photo:
+        assert photo.size == (WIDTH, HEIGHT)
+    scored(depth, root, "--images", 3, "--page", page)
+    assert (page / "index.html").read_text(encoding="utf-8").count("<h2>") == 3
+    assert not list((page / "pictures").glob("*labels*"))
+
+
+def test_a_page_is_refused_before_the_work(weights, tmp_path):
+    heads(weights)
+    root = nyu(tmp_path / "n", (halves(TWO_METRES, 0), halves(0, 0)))
+    where = ["--dataset", "nyuv2", "--root", root, "--split", "test"]
+    (tmp_path / "file").touch()
+    error = refused(depth, *where, "--page", tmp_path / "file")
+    assert isinstance(error, OutputError)
+    assert "is a file; give a folder to --page" in str(error)
+    assert "no earlier page of scenes" in str(refused(depth, *where, "--page", root))
+    (tmp_path / "x.json").write_text(json.dumps(TABLE))
+    assert "--page make new" in str(refused(multitask, "--results", tmp_path / "x.json", "--page", tmp_path / "p"))
 
 
 def row(method, seed, tasks, aerr, miou, delta, **more):
