@@ -1,8 +1,7 @@
 """Depth and label heads: one context trunk on pooled features, and a small decoder per task.
 
-They read the neural space on the canonical grid (`isp_ns.nets.pooling`) and nothing else. The trunk goes down to 1/64
-of a 640-pixel picture and back, with the mean of the whole picture added at the bottom: how far a wall is, or whether a
-surface is floor or table, is seen from the room and not from its texture.
+They read the neural space on the canonical grid (`isp_ns.nets.pooling`) and nothing else. The trunk goes down to 1/32
+of a 640-pixel picture and back, with the mean of the whole picture added at the bottom.
 """
 
 from collections.abc import Mapping
@@ -33,22 +32,18 @@ class HeadSpec:
         fine: width at 1/2 of the grid.
         middle: width at 1/4 of the grid.
         deep: width at 1/8 of the grid.
-        bottom: width at 1/16 of the grid.
         fine_blocks: residual blocks at 1/2.
         middle_blocks: residual blocks at 1/4.
         deep_blocks: wide-kernel blocks at 1/8.
-        bottom_blocks: wide-kernel blocks at 1/16.
     """
 
     inputs: int
     fine: int = 48
     middle: int = 96
     deep: int = 160
-    bottom: int = 160
     fine_blocks: int = 1
     middle_blocks: int = 1
-    deep_blocks: int = 1
-    bottom_blocks: int = 2
+    deep_blocks: int = 3
 
     def sizes(self) -> dict[str, int]:
         """The spec as a plain dictionary, for cards."""
@@ -106,29 +101,24 @@ class ContextTrunk(nn.Module):
         self.fine = nn.Sequential(*(_Block(spec.fine) for _ in range(spec.fine_blocks)))
         self.down_middle = _conv(spec.fine, spec.middle, 3, 2)
         self.middle = nn.Sequential(*(_Block(spec.middle) for _ in range(spec.middle_blocks)))
-        self.down_deep = _conv(spec.middle, spec.deep, 2, 2)
+        self.down_deep = _conv(spec.middle, spec.deep, 3, 2)
         self.deep = nn.Sequential(*(_WideBlock(spec.deep) for _ in range(spec.deep_blocks)))
-        self.down_bottom = _conv(spec.deep, spec.bottom, 2, 2)
-        self.bottom = nn.Sequential(*(_WideBlock(spec.bottom) for _ in range(spec.bottom_blocks)))
-        self.whole = nn.Conv2d(spec.bottom, spec.bottom, 1)
-        self.up_deep = _conv(spec.bottom, spec.deep, 1)
+        self.whole = nn.Conv2d(spec.deep, spec.deep, 1)
         self.up_middle, self.join_middle = _conv(spec.deep, spec.middle, 1), _conv(spec.middle, spec.middle)
         self.up_fine, self.join_fine = _conv(spec.middle, spec.fine, 1), _conv(spec.fine, spec.fine)
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """Pooled features (B, inputs, r, c) to maps (B, deep, ⌈r/8⌉, ⌈c/8⌉) and (B, fine, ⌈r/2⌉, ⌈c/2⌉)."""
         rows, columns = pooled.shape[-2:]
-        down, right = -rows % 16, -columns % 16
+        down, right = -rows % 8, -columns % 8
         padded = F.pad(pooled, (0, right, 0, down), mode="replicate") if down or right else pooled
         fine = self.fine(F.relu(self.enter(padded)))
         middle = self.middle(F.relu(self.down_middle(fine)))
         deep = self.deep(F.relu(self.down_deep(middle)))
-        bottom = self.bottom(F.relu(self.down_bottom(F.relu(deep))))
-        bottom = F.relu(bottom + self.whole(bottom.mean((2, 3), keepdim=True)))
-        deep = F.relu(deep + _upsampled(self.up_deep(bottom), deep))
+        deep = F.relu(deep + self.whole(deep.mean((2, 3), keepdim=True)))
         middle = F.relu(self.join_middle(middle + _upsampled(self.up_middle(deep), middle)))
         fine = F.relu(self.join_fine(fine + _upsampled(self.up_fine(middle), fine)))
-        return deep[..., : -(-rows // 8), : -(-columns // 8)], fine[..., : -(-rows // 2), : -(-columns // 2)]
+        return deep, fine[..., : -(-rows // 2), : -(-columns // 2)]
 
 
 class DepthDecoder(nn.Module):

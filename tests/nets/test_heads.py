@@ -8,7 +8,7 @@ from isp_ns.nets.counters import parameters
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, HeadSpec, PerceptionNet
 from isp_ns.nets.pooling import pooled_channels
 
-SMALL = HeadSpec(20, 8, 12, 16, 16, 1, 1, 1, 1)
+SMALL = HeadSpec(20, 8, 12, 16, 1, 1, 1)
 TASKS = {"depth": None, "labels": 5}
 
 

@@ -30,7 +30,7 @@ RECIPE = {
     "name": "tiny",
     "dataset": "nyuv2",
     "folder": "two",
-    "net": {"fine": 8, "middle": 8, "deep": 8, "bottom": 8, "deep_blocks": 1},
+    "net": {"fine": 8, "middle": 8, "deep": 8, "deep_blocks": 1},
     "batch": 2,
     "fresh": 2,
     "epochs": 2,
