@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isp_ns.cli.train_heads import multitask, robustness, seconds
+from isp_ns.cli.train_heads import domains, multitask, robustness, seconds
 from isp_ns.core.errors import ModelError, SettingsError
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ Examples:
 def train() -> None:
     """Train networks: a neural space or a study from RECIPE, or depth and label heads (multitask, robustness).
 
-    `pixels` trains a denoiser in a frozen space against its twin on pixels.
+    `domains` trains one network to name what pictures of several cameras show. `pixels` trains a denoiser in a frozen
+    space against its twin on pixels.
     """
 
 
 train.add_command(multitask)
 train.add_command(robustness)
+train.add_command(domains)
 
 
 @train.command(_RECIPE, hidden=True)
@@ -73,7 +75,8 @@ def from_recipe(
         _study(recipe, out, time, steps, data)
         return
     if kind != "space":
-        raise SettingsError(f"{recipe}: a recipe of kind {kind}; use isp-ns train multitask {recipe}")
+        command = "domains" if kind == "domains" else "multitask"
+        raise SettingsError(f"{recipe}: a recipe of kind {kind}; use isp-ns train {command} {recipe}")
     if (time is None) == (steps is None):
         raise SettingsError("give a training run either --time or --steps")
     from isp_ns.train.run import run_recipe

@@ -1,4 +1,4 @@
-"""`isp-ns train multitask` and `isp-ns train robustness`: depth and label heads on a frozen neural space."""
+"""`isp-ns train multitask`, `robustness` and `domains`: depth, label and image-level heads on a frozen neural space."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import click
 
 from isp_ns.core.errors import SettingsError
 
-__all__ = ["multitask", "robustness", "seconds"]
+__all__ = ["domains", "multitask", "robustness", "seconds"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -106,6 +106,30 @@ def robustness(
 
     table = study_robustness(recipe, out, unseen=_names(unseen), pictures=pictures, epochs=epochs, data=data)
     click.echo(_lines(table))
+
+
+@click.command(
+    epilog="""\b
+Example:
+  isp-ns train domains data_tools/recipes/study-domains.yaml --out runs/domains
+"""
+)
+@_RECIPE
+@_OUT
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data.  [default: the recipe's]")
+@_DATA
+def domains(recipe: Path, out: Path, epochs: int | None, data: Path | None) -> None:
+    """Train one network for several cameras as RECIPE says, with and without teachers, and one network for each.
+
+    Methods that are finished in the folder are kept.
+    """
+    from isp_ns.train.domains import study_domains
+
+    for row in study_domains(recipe, out, epochs=epochs, data=data)["rows"]:
+        numbers = [f"{name} {value:.4f}" for name, value in row["accuracy"].items()]
+        mean = f"mean {row['mean_accuracy']:.4f}"
+        click.echo("  ".join([f"{row['method']} {row['seed']}", *numbers, mean, f"parameters {row['parameters']}"]))
+    click.echo(f"wrote {out / 'domains.json'}")
 
 
 def _lines(table: dict[str, Any]) -> str:

@@ -15,12 +15,15 @@ from torch.nn import functional as F
 
 from isp_ns.train.losses import feature_distance
 
-__all__ = ["Adapters", "Distiller", "anneal", "kernel_cka", "softened_kl"]
+__all__ = ["Adapters", "Distiller", "ImageDistiller", "anneal", "kernel_cka", "softened_kl"]
 
 _ADAPTER_RATE, _ADAPTER_DECAY = 1e-2, 5e-4
 
 Features = Callable[[Tensor], tuple[Tensor, Tensor]]
 """A teacher: pooled features (B, C, r, c) to its deep and fine features."""
+
+Judgement = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""A teacher of an image-level task: pooled features (B, C, r, c) to its features (B, D) and logits (B, K)."""
 
 
 class Adapters(nn.Module):
@@ -45,7 +48,34 @@ class Adapters(nn.Module):
         return self.deep(deep), self.fine(fine)
 
 
-class Distiller(nn.Module):
+class _Adapted(nn.Module):
+    """Adapters with their optimiser, apart from the student's."""
+
+    def __init__(self, adapters: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.adapters = nn.ModuleDict(adapters)
+        self._adam = torch.optim.Adam(self.adapters.parameters(), _ADAPTER_RATE, weight_decay=_ADAPTER_DECAY)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of the adapters."""
+        self._adam.zero_grad(set_to_none)
+
+    def step(self, progress: float) -> None:
+        """Move the adapters; the rate falls by a cosine over the run, `progress` 0..1."""
+        for group in self._adam.param_groups:
+            group["lr"] = _ADAPTER_RATE * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        self._adam.step()
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The adapters' optimiser."""
+        return {"adam": self._adam.state_dict()}
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Inverse of `get_extra_state`."""
+        self._adam.load_state_dict(dict(state["adam"]))
+
+
+class Distiller(_Adapted):
     """Frozen teachers, the adapters to them, and the optimiser of the adapters. Not part of what is exported.
 
     Args:
@@ -67,13 +97,11 @@ class Distiller(nn.Module):
         weights: Mapping[str, float] | None = None,
         faithful: bool = False,
     ) -> None:
-        super().__init__()
+        goal = (teacher[1], teacher[1]) if faithful else teacher
+        super().__init__({task: Adapters(student, goal) for task in teachers})
         self._teachers = dict(teachers)
         self.faithful = faithful
         self.weights = {task: (weights or {}).get(task, 1.0) for task in teachers}
-        goal = (teacher[1], teacher[1]) if faithful else teacher
-        self.adapters = nn.ModuleDict({task: Adapters(student, goal) for task in teachers})
-        self._adam = torch.optim.Adam(self.adapters.parameters(), _ADAPTER_RATE, weight_decay=_ADAPTER_DECAY)
 
     def distances(self, pooled: Tensor, deep: Tensor, fine: Tensor) -> dict[str, Tensor]:
         """Distance of the student's features to each teacher's, both levels added, each 0..4.
@@ -100,23 +128,50 @@ class Distiller(nn.Module):
         distances = self.distances(pooled, deep, fine)
         return torch.stack([self.weights[task] * value for task, value in distances.items()]).sum()
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of the adapters."""
-        self._adam.zero_grad(set_to_none)
 
-    def step(self, progress: float) -> None:
-        """Move the adapters; the rate falls by a cosine over the run, `progress` 0..1."""
-        for group in self._adam.param_groups:
-            group["lr"] = _ADAPTER_RATE * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-        self._adam.step()
+class ImageDistiller(_Adapted):
+    """Frozen teachers of an image-level task, one per domain, the adapters to them, and the adapters' optimiser.
 
-    def get_extra_state(self) -> dict[str, Any]:
-        """The adapters' optimiser."""
-        return {"adam": self._adam.state_dict()}
+    Args:
+        teachers: by domain, a function of the pooled features; must be frozen.
+        student: channels of the student's features.
+        teacher: channels of the teachers' features.
+        cka: factor of 1 − alignment of the adapted features with the teacher's.
+        kl: factor of the divergence of softened predictions.
+        temperature: that softens them.
 
-    def set_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Inverse of `get_extra_state`."""
-        self._adam.load_state_dict(dict(state["adam"]))
+    Source: Li, Liu, Bilen 2024, "Universal representations", IJCV 132 (arXiv 2204.02744), the multi-domain form.
+    """
+
+    def __init__(
+        self,
+        teachers: Mapping[str, Judgement],
+        student: int,
+        teacher: int,
+        *,
+        cka: float = 1.0,
+        kl: float = 1.0,
+        temperature: float = 4.0,
+    ) -> None:
+        super().__init__({domain: nn.Linear(student, teacher, bias=False) for domain in teachers})
+        for weight in self.adapters.parameters():
+            nn.init.xavier_normal_(weight)
+        self._teachers = dict(teachers)
+        self.cka, self.kl, self.temperature = cka, kl, temperature
+
+    def loss(self, domain: str, pooled: Tensor, features: Tensor, logits: Tensor) -> Tensor:
+        """How far the student is from the teacher of a domain, a scalar.
+
+        Args:
+            domain: of the pictures.
+            pooled: (B ≥ 3, C, r, c), what student and teacher read.
+            features: (B, D) the student's.
+            logits: (B, K) the student's.
+        """
+        with torch.no_grad():
+            goal, judged = self._teachers[domain](pooled)
+        apart = 1 - kernel_cka(self.adapters[domain](features), goal)
+        return self.cka * apart + self.kl * softened_kl(logits, judged, self.temperature)
 
 
 def _kernel(features: Tensor) -> Tensor:

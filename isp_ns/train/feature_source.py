@@ -18,7 +18,7 @@ from isp_ns.train.readers import Reader
 from isp_ns.train.samples import Compact, Encoded, Samples
 from isp_ns.train.views import Aspect, View, draw_index, draw_view, jitter_colour, view_picture, view_truth
 
-__all__ = ["Batch", "CachedSource", "LiveSource", "Source", "canonical_depth", "encode_view", "seeded"]
+__all__ = ["Batch", "CachedSource", "Drawing", "LiveSource", "Source", "canonical_depth", "encode_view", "seeded"]
 
 _AHEAD = 2
 """Steps that are encoded ahead of the one that trains."""
@@ -39,6 +39,20 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Stop what works ahead."""
+        ...
+
+
+class Drawing(Protocol):
+    """What a recipe says about batches of cached features."""
+
+    @property
+    def batch(self) -> int:
+        """Pictures per step."""
+        ...
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """Rows and columns of the grid that a step looks at; all if None."""
         ...
 
 
@@ -197,7 +211,7 @@ class CachedSource:
         seed: of everything random.
     """
 
-    def __init__(self, file: FeatureFile, pictures: int, reader: Reader, recipe: PerceptionRecipe, seed: int) -> None:
+    def __init__(self, file: FeatureFile, pictures: int, reader: Reader, recipe: Drawing, seed: int) -> None:
         self.file, self.pictures, self.reader, self.recipe, self.seed = file, pictures, reader, recipe, seed
         self.variants = len(file) // pictures
         self.steps_per_epoch = -(-pictures // recipe.batch)

@@ -11,7 +11,18 @@ from isp_ns.core.errors import ModelError
 from isp_ns.train.balance import BALANCERS
 from isp_ns.train.dense_losses import CLASS_WEIGHTS
 
-__all__ = ["INPUTS", "TASKS", "Cameras", "Method", "PerceptionRecipe", "Views", "load_perception_recipe", "recipe_kind"]
+__all__ = [
+    "INPUTS",
+    "TASKS",
+    "Cameras",
+    "Method",
+    "PerceptionRecipe",
+    "Views",
+    "build_part",
+    "load_perception_recipe",
+    "read_document",
+    "recipe_kind",
+]
 
 TASKS = ("depth", "labels")
 """Dense tasks that a head can have."""
@@ -185,8 +196,17 @@ _Kind = TypeVar("_Kind")
 _PAIRS = {"splits", "noise", "exposure_ev", "window"}
 
 
-def _build(kind: type[_Kind], values: Any, where: str) -> _Kind:
-    """A part of a recipe; sequences become tuples, names are checked."""
+def build_part(kind: type[_Kind], values: Any, where: str) -> _Kind:
+    """A part of a recipe; sequences become tuples, names are checked.
+
+    Args:
+        kind: a dataclass.
+        values: its fields by name, as read.
+        where: what errors begin with.
+
+    Raises:
+        ModelError: for unknown, missing or misshapen fields.
+    """
     if not isinstance(values, dict):
         raise ModelError(f"{where}: expected names and values, got {type(values).__name__}")
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
@@ -203,7 +223,12 @@ def _build(kind: type[_Kind], values: Any, where: str) -> _Kind:
         raise ModelError(f"{where}: {error}") from error
 
 
-def _document(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """The names and values of a recipe.
+
+    Raises:
+        ModelError: if the file is absent or no YAML.
+    """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -219,7 +244,7 @@ def recipe_kind(path: Path) -> str:
     Raises:
         ModelError: if the file is absent or no YAML.
     """
-    return str(_document(path).get("kind", "space"))
+    return str(read_document(path).get("kind", "space"))
 
 
 def _method_problems(recipe: PerceptionRecipe) -> list[str]:
@@ -288,9 +313,9 @@ def load_perception_recipe(path: Path) -> PerceptionRecipe:
     Raises:
         ModelError: if the file is absent, is no YAML, or does not make sense.
     """
-    values = _document(path)
+    values = read_document(path)
     methods = values.pop("methods", None) or []
-    parts: dict[str, Any] = {"methods": tuple(_build(Method, m, f"{path}: methods") for m in methods)}
-    parts["views"] = _build(Views, values.pop("views", {}), f"{path}: views")
-    parts["cameras"] = _build(Cameras, values.pop("cameras", {}), f"{path}: cameras")
-    return _check(replace(_build(PerceptionRecipe, {**values, "methods": ()}, str(path)), **parts), str(path))
+    parts: dict[str, Any] = {"methods": tuple(build_part(Method, m, f"{path}: methods") for m in methods)}
+    parts["views"] = build_part(Views, values.pop("views", {}), f"{path}: views")
+    parts["cameras"] = build_part(Cameras, values.pop("cameras", {}), f"{path}: cameras")
+    return _check(replace(build_part(PerceptionRecipe, {**values, "methods": ()}, str(path)), **parts), str(path))

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from isp_ns.cli.train_heads import multitask, robustness, seconds
+from isp_ns.cli.train_heads import domains, multitask, robustness, seconds
 from isp_ns.core.errors import SettingsError
 
 TABLE = {
@@ -50,6 +50,16 @@ def test_robustness_prints_conditions(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr("isp_ns.train.robustness.study_robustness", lambda *a, **k: rows)
     result = CliRunner().invoke(robustness, [str(recipe), "--out", str(tmp_path), "--unseen", "fictitious-phone"])
     assert result.output == "base space  delta1 0.5000  rmse_m 1.0000  miou 0.2500\n"
+
+
+def test_domains_prints_a_line_per_method(recipe, tmp_path, monkeypatch):
+    asked = {}
+    row = {"method": "joint", "seed": 1, "accuracy": {"a": 0.5, "b": 0.25}, "mean_accuracy": 0.375, "parameters": 7}
+    monkeypatch.setattr("isp_ns.train.domains.study_domains", lambda *a, **k: asked.update(k) or {"rows": [row]})
+    result = CliRunner().invoke(domains, [str(recipe), "--out", str(tmp_path), "--epochs", "2"])
+    assert result.exit_code == 0, result.output
+    assert asked == {"epochs": 2, "data": None}
+    assert "joint 1  a 0.5000  b 0.2500  mean 0.3750  parameters 7\n" in result.output
 
 
 def test_durations():

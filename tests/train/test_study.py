@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from isp_ns.core.errors import ModelError
+from isp_ns.train.perception_recipe import recipe_kind
 from isp_ns.train.recipe import load_recipe
 from isp_ns.train.study import load_study, run_study
 
 RECIPES = Path(__file__).parents[2] / "data_tools" / "recipes"
+STUDIES = [path for path in sorted(RECIPES.glob("*.yaml")) if recipe_kind(path) == "study"]
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_a_study_that_makes_no_sense_is_refused(study, change):
         load_study(path)
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("study-*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_shipped_studies_load(path, tmp_path):
     study = load_study(path)
     for name, changes in study.variants.items():
