@@ -62,7 +62,20 @@ def raw() -> str:
     return lines(["camera", "ISO", *head], rows)
 
 
-TABLES = {"results/demosaic": demosaic, "results/raw": raw}
+def heads() -> str:
+    """Scores of depth and labels by dataset and ISO."""
+    rows = []
+    for path in sorted((RESULTS / "heads").glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        told = found["protocol"]
+        where = f"{told['dataset']} {told['split']}, {told['images']} pictures"
+        names = (("delta1", 3), ("rmse_m", 3), ("rel", 3), ("miou", 3), ("pixel_accuracy", 3))
+        scores = [f"{found[name]:.{digits}f}" if name in found else "" for name, digits in names]
+        rows.append([f"`{told['weights']}`", where, f"{told['iso']:g}" if told["iso"] else "no noise", *scores])
+    return lines(["heads", "from RAW of", "ISO", "δ1", "RMSE in m", "rel", "mIoU", "pixels right"], rows)
+
+
+TABLES = {"results/demosaic": demosaic, "results/raw": raw, "results/heads": heads}
 
 
 def table(kind: str) -> str:
