@@ -1,7 +1,7 @@
 """Keep the memory of tiles in the process.
 
 The C library hands freed buffers of tile size back to the system and faults them in again for the next stage, which
-costs more than most stages do. Two settings of glibc make it keep them; buffers of whole images still go back.
+costs more than most stages do. Three settings of glibc make it keep them; buffers of whole images still go back.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import sys
 
 __all__ = ["keep_tile_memory"]
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGEST_KEPT_BYTES = 32 << 20
 _FREE_KEPT_BYTES = 512 << 20
 
@@ -19,12 +19,19 @@ _FREE_KEPT_BYTES = 512 << 20
 def keep_tile_memory() -> bool:
     """Ask glibc to keep freed buffers up to 32 MiB; returns whether it agreed (False on other C libraries).
 
-    Source: mallopt(3), M_TRIM_THRESHOLD and M_MMAP_THRESHOLD.
+    All threads share one arena: those that further threads get are cut into heaps of 64 MiB, which go back to the
+    system as soon as they are empty.
+
+    Source: mallopt(3), M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_ARENA_MAX.
     """
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    kept = mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES), mallopt(_M_TRIM_THRESHOLD, _FREE_KEPT_BYTES)
-    return all(kept)
+    settings = {
+        _M_MMAP_THRESHOLD: _LARGEST_KEPT_BYTES,
+        _M_TRIM_THRESHOLD: _FREE_KEPT_BYTES,
+        _M_ARENA_MAX: 1,
+    }
+    return all([mallopt(name, value) for name, value in settings.items()])

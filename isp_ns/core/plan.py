@@ -18,8 +18,8 @@ __all__ = ["Pass", "Step", "Tile", "needed_boxes", "plan_passes", "plan_tiles"]
 
 SMALLEST_TILE_PX = 128
 TILE_PX = 512
-LARGEST_TILE_PX = 1024
-RECOMPUTE_SHARE = 0.30
+LARGEST_TILE_PX = 768
+RECOMPUTE_SHARE = 0.40
 """Largest share of a tile's pixels that halos may add before the graph is cut or the tiles grow."""
 
 NOTHING: Box = (0, 0, 0, 0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Conv", "ResBlock", "channels_last", "flip_packed", "mirror_", "packed_order", "unpack"]
+__all__ = ["Conv", "ResBlock", "batch_of_one", "channels_last", "flip_packed", "mirror_", "packed_order", "unpack"]
 
 
 _Net = TypeVar("_Net", bound=nn.Module)
@@ -65,6 +65,14 @@ def flip_packed(x: Tensor, packed: int, vertical: bool, horizontal: bool) -> Ten
     dims = [dim for dim, wanted in ((2, vertical), (3, horizontal)) if wanted]
     order = _channel_order(x.shape[1], packed, vertical, horizontal).to(x.device)
     return x[:, order].flip(dims) if dims else x
+
+
+def batch_of_one(maps: Tensor) -> Tensor:
+    """Feature maps (C, h, w) as a batch (1, C, h, w), a view whose layout is still known to be channels last.
+
+    `maps[None]` gives the batch a stride by which PyTorch no longer knows the layout, and copies into planes follow.
+    """
+    return maps.as_strided((1, *maps.shape), (maps.shape[1] * maps.stride(1), *maps.stride()))
 
 
 def unpack(packed: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from isp_ns.core.reach import Local, Params
 from isp_ns.core.stage import stage
 from isp_ns.nets.cards import Card, load_space
 from isp_ns.nets.int8 import int8_is_fast, to_int8
+from isp_ns.nets.layers import batch_of_one
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.reach import REACHES, SpaceReach
 from isp_ns.nets.space import SPECS, NeuralSpace
@@ -199,7 +200,7 @@ def _decoded(features: Features, weights: str, precision: Precision) -> Frame:
 
 def _padded(features: Features) -> tuple[torch.Tensor, torch.Tensor]:
     """z_b and z_t as a batch of one, z_b grown to twice z_t where the image ends within a cell."""
-    b, t = features.b[None], features.t[None]
+    b, t = batch_of_one(features.b), batch_of_one(features.t)
     missing = [2 * t.shape[axis] - b.shape[axis] for axis in (-2, -1)]
     if any(missing):
         b = torch.nn.functional.pad(b, (0, missing[1], 0, missing[0]), mode="replicate")

@@ -18,6 +18,7 @@ from isp_ns.core.reach import WHOLE, Local, Params, Reduce
 from isp_ns.core.stage import stage
 from isp_ns.nets.cards import Card, find_card, load_perception, read_card, shipped_cards
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, PerceptionNet
+from isp_ns.nets.layers import batch_of_one
 from isp_ns.nets.pooling import TILE_ALIGN_PX, pool_features, pooled_size
 
 __all__ = ["card_of", "context", "depth", "focal_share", "heads_card", "pool", "segment"]
@@ -98,8 +99,8 @@ def pool(features: FeatureMaps, *, weights: str = "nyu-lite") -> Stats:
     Source: see `isp_ns.nets.pooling`.
     """
     return pool_features(
-        features.b[None],
-        features.t[None],
+        batch_of_one(features.b),
+        batch_of_one(features.t),
         size_px=features.size,
         full_size_px=features.full_size,
         origin_px=features.origin,
