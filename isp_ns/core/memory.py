@@ -29,9 +29,6 @@ def keep_tile_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    settings = {
-        _M_MMAP_THRESHOLD: _LARGEST_KEPT_BYTES,
-        _M_TRIM_THRESHOLD: _FREE_KEPT_BYTES,
-        _M_ARENA_MAX: 1,
-    }
-    return all([mallopt(name, value) for name, value in settings.items()])
+    settings = ((_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES), (_M_TRIM_THRESHOLD, _FREE_KEPT_BYTES), (_M_ARENA_MAX, 1))
+    agreed = [mallopt(name, value) for name, value in settings]
+    return all(agreed)
