@@ -13,14 +13,12 @@ from torch.nn import functional as F
 from isp_ns.core.errors import ModelError
 from isp_ns.data.datasets import open_dataset
 from isp_ns.data.labelled import LabelTable
-from isp_ns.nets.cards import load_space
-from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.domains_recipe import DomainsRecipe
 from isp_ns.train.feature_file import FeatureFile, cached_features
 from isp_ns.train.feature_source import CachedSource, encode_view, seeded
 from isp_ns.train.manifest import data_root
-from isp_ns.train.perception_run import picked
+from isp_ns.train.perception_run import frozen_space, picked
 from isp_ns.train.readers import Reader, build_reader
 from isp_ns.train.samples import Encoded, Pictures, Samples
 from isp_ns.train.views import View, draw_view, whole_view
@@ -92,11 +90,7 @@ class DomainData:
             ModelError: if there is no such space or label, or no data.
             DecodeError: if the dataset is not as it should be.
         """
-        try:
-            space, card = load_space(recipe.space)
-        except ValueError as error:
-            raise ModelError(str(error)) from error
-        space = to_bf16(space) if bf16_is_fast() else space
+        space, card = frozen_space(recipe.space)
         root = data_root(data) / recipe.folder
         train, test = (open_dataset(recipe.dataset, root, split, recipe.labels) for split in recipe.splits)
         return cls(recipe, (train, test), space, card.digest, folder, scene_labels(train.table, recipe.leave_out))

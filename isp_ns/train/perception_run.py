@@ -12,7 +12,7 @@ from torch import Tensor
 
 from isp_ns.core.errors import ModelError
 from isp_ns.data.datasets import open_dataset
-from isp_ns.nets.cards import load_space
+from isp_ns.nets.cards import Card, load_space
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.nets.layers import channels_last
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
@@ -30,7 +30,7 @@ from isp_ns.train.readers import Reader, build_reader, fixed_camera
 from isp_ns.train.samples import Encoded, Pictures, Samples
 from isp_ns.train.views import draw_view, whole_view
 
-__all__ = ["Workshop", "fresh_network", "open_split", "run_folder", "run_perception", "scored_features"]
+__all__ = ["Workshop", "fresh_network", "frozen_space", "open_split", "run_folder", "run_perception", "scored_features"]
 
 
 def fresh_network(recipe: PerceptionRecipe, method: Method, channels: int, classes: int, seed: int) -> PerceptionNet:
@@ -54,6 +54,19 @@ def scored_features(labelled: Pictures, reader: Reader, pictures: int | None = N
         sample = samples[index]
         with torch.no_grad():
             yield encode_view(sample, whole_view(sample.size), reader, seeded(index))
+
+
+def frozen_space(name: str) -> tuple[NeuralSpace, Card]:
+    """A finished neural space in the fastest arithmetic of this processor, and its card.
+
+    Raises:
+        ModelError: if there is none of that name.
+    """
+    try:
+        space, card = load_space(name)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    return (to_bf16(space) if bf16_is_fast() else space), card
 
 
 def open_split(recipe: PerceptionRecipe, data: Path | None, split: str) -> Pictures:
@@ -105,11 +118,7 @@ class Workshop:
             ModelError: if there is no such space, or no data.
             DecodeError: if a dataset is not as it should be.
         """
-        try:
-            space, card = load_space(recipe.space)
-        except ValueError as error:
-            raise ModelError(str(error)) from error
-        space = to_bf16(space) if bf16_is_fast() else space
+        space, card = frozen_space(recipe.space)
         train, test = (open_split(recipe, data, split) for split in recipe.splits)
         readers = [build_reader(recipe.input, space, c) for c in (recipe.cameras, fixed_camera(recipe.test_noise))]
         return cls(recipe, train, test, space, readers[0], readers[1], features, card.digest)
