@@ -54,7 +54,8 @@ class SpaceDenoiser(nn.Module):
         told_b = F.interpolate(told_t, scale_factor=2, mode="bilinear", align_corners=False).to(dtype)
         hidden_t = _gated(self.enter_t(z_t.to(dtype)), self.level_t, told_t.to(dtype))
         hidden_b = _gated(self.enter_b(z_b.to(dtype)), self.level_b, told_b)
-        return z_b + self.leave_b(hidden_b), z_t + self.leave_t(hidden_t).to(z_t.dtype)
+        # Sums of two types are slow: the residuals are brought to the type of the features first.
+        return self.leave_b(hidden_b).to(z_b.dtype).add_(z_b), self.leave_t(hidden_t).to(z_t.dtype).add_(z_t)
 
 
 def _gated(hidden: Tensor, level: Conv, told: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 __all__ = ["ENCODINGS", "decode_light", "encode_light", "encoding_slope", "noise_maps", "noise_tensors"]
 
@@ -51,7 +50,7 @@ def decode_light(y: Tensor, encoding: str) -> Tensor:
     _check(encoding)
     if encoding == "identity":
         return y
-    return (y.abs() * _NORM**2).add_(2 * _C * _NORM) * y
+    return y.abs().mul_(_NORM**2).add_(2 * _C * _NORM).mul_(y)
 
 
 def encoding_slope(x: Tensor, encoding: str) -> Tensor:
@@ -88,9 +87,10 @@ def noise_maps(z_b: Tensor, scale: Tensor, offset: Tensor, encoding: str) -> Ten
 
     Source: DNG 1.4 NoiseProfile; the delta method.
     """
-    colour = F.avg_pool2d(z_b[:, :12].float(), 2)
-    colour = colour.view(colour.shape[0], 3, 4, *colour.shape[2:]).mean(2)
-    x = decode_light(colour, encoding)
+    # Sums of slices: half the time of a pooling, for which the channels would be laid out in planes.
+    rows = z_b[:, :12, 0::2].float() + z_b[:, :12, 1::2]
+    cells = rows[..., 0::2] + rows[..., 1::2]
+    x = decode_light(cells.view(cells.shape[0], 3, 4, *cells.shape[2:]).sum(2) / 16, encoding)
     a, b = (value.to(x).reshape(-1, 3, 1, 1) for value in (scale, offset))
     return torch.sqrt((a * x.clamp(min=0) + b).clamp(min=0)) * encoding_slope(x, encoding)
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from isp_ns.nets.encoder import PACKED_RGB, RawEncoder
-from isp_ns.nets.layers import Conv, ResBlock
+from isp_ns.nets.layers import Conv, ResBlock, pack_mosaic
 from isp_ns.nets.precision import to_bf16
 from isp_ns.nets.space import NeuralSpace
 
@@ -102,17 +102,24 @@ class _Layer(NamedTuple):
 
     def relu(self, x: Tensor) -> Tensor:
         """Levels in, levels of relu(conv) out."""
+        return self._run(x, torch.uint8, "relu")
+
+    def plain(self, x: Tensor) -> Tensor:
+        """Levels in, conv in fp32 out."""
+        return self._run(x, torch.float32, "none")
+
+    def _run(self, x: Tensor, dtype: torch.dtype, unary: str) -> Tensor:
         w = (self.weight, self.weight_scale, self.weight_zero, self.bias, self.stride, self.padding, [1, 1], 1)
         out: Tensor = torch.ops.onednn.qconv2d_pointwise(
-            x, self.in_scale, 0, *w, self.out_scale, 0, torch.uint8, "relu", [], ""
+            x, self.in_scale, 0, *w, self.out_scale, 0, dtype, unary, [], ""
         )
         return out
 
-    def add(self, x: Tensor, onto: Tensor, onto_scale: float, dtype: torch.dtype, unary: str) -> Tensor:
-        """conv(x) added to `onto` (overwritten), then `unary`; 8-bit levels or fp32."""
+    def add_relu(self, x: Tensor, onto: Tensor, onto_scale: float) -> Tensor:
+        """Levels in, levels of relu(conv + onto) out; `onto` is overwritten."""
         w = (self.weight, self.weight_scale, self.weight_zero, onto, self.bias, self.stride, self.padding, [1, 1], 1)
         out: Tensor = torch.ops.onednn.qconv2d_pointwise.binary(
-            x, self.in_scale, 0, *w, self.out_scale, 0, dtype, onto_scale, 0, "sum", 1.0, unary, [], ""
+            x, self.in_scale, 0, *w, self.out_scale, 0, torch.uint8, onto_scale, 0, "sum", 1.0, "relu", [], ""
         )
         return out
 
@@ -122,7 +129,7 @@ class _Block(NamedTuple):
     second: _Layer
 
     def run(self, x: Tensor) -> Tensor:
-        return self.second.add(self.first.relu(x), x, self.first.in_scale, torch.uint8, "relu")
+        return self.second.add_relu(self.first.relu(x), x, self.first.in_scale)
 
 
 class _Trunk(NamedTuple):
@@ -184,26 +191,29 @@ class Int8RawEncoder(nn.Module):
         if self._trunk is None:
             self._trunk = self._convert()
         trunk, stem = self._trunk, self.source.trunk.stem
-        packed = F.pixel_unshuffle(mosaic.float(), 2).contiguous(memory_format=torch.channels_last)
+        packed = pack_mosaic(mosaic.float())
         bias = None if stem.bias is None else (stem.bias / self.scales["stem"]).add(0.5)
         # The scale and the rounding are part of the stem, so that one pass makes levels of its output.
         x = F.conv2d(packed, stem.weight / self.scales["stem"], bias, padding=1)
-        x = x.clamp_(0, _LEVELS).to(torch.uint8)
+        # By way of 16 bits, which PyTorch converts to in vectors.
+        x = x.clamp_(0, _LEVELS).to(torch.int16).to(torch.uint8)
         for block in trunk.fine:
             x = block.run(x)
         z_t = trunk.down.relu(x)
         for block in trunk.coarse:
             z_t = block.run(z_t)
         last = f"coarse.{len(trunk.coarse) - 1}" if trunk.coarse else "down"
-        z_b = trunk.tap.add(x, self._base(packed), 1.0, torch.float32, "none")
-        return z_b, z_t.float().mul_(self.scales[last])
+        return self._add_base(trunk.tap.plain(x), packed), z_t.float().mul_(self.scales[last])
 
-    def _base(self, packed: Tensor) -> Tensor:
-        """The linear demosaic in the first channels of an otherwise empty z_b."""
-        weight = self.source.linear.weight
-        channels = self.source.trunk.tap.out_channels
-        grown = F.pad(weight, (0, 0, 0, 0, 0, 0, 0, channels - PACKED_RGB))
-        return F.conv2d(packed, grown.contiguous(memory_format=torch.channels_last), padding=1)
+    def _add_base(self, tap: Tensor, packed: Tensor) -> Tensor:
+        """The linear demosaic added to the first channels of z_b, in place and as the convolution goes."""
+        grown = F.pad(self.source.linear.weight, (0, 0, 0, 0, 0, 0, 0, tap.shape[1] - PACKED_RGB))
+        weight = grown.contiguous(memory_format=torch.channels_last)
+        ones = [1, 1]
+        z_b: Tensor = torch.ops.mkldnn._convolution_pointwise_(
+            tap, packed, weight, None, ones, ones, ones, 1, "add", 1.0, None, [], None
+        )
+        return z_b
 
 
 def to_int8(space: NeuralSpace, ranges: Mapping[str, float]) -> NeuralSpace:

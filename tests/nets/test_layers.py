@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from isp_ns.nets.layers import Conv, ResBlock, flip_packed, mirror_, packed_order, unpack
+from isp_ns.nets.layers import Conv, ResBlock, flip_packed, mirror_, pack_mosaic, packed_order, unpack
 
 FLIPS = [(False, True), (True, False), (True, True)]
 
@@ -22,6 +22,13 @@ def test_unpack_is_pixel_shuffle_in_any_layout():
     packed = torch.randn(2, 12, 6, 10)
     for layout in (torch.contiguous_format, torch.channels_last):
         assert torch.equal(unpack(packed.contiguous(memory_format=layout)), F.pixel_shuffle(packed, 2))
+
+
+def test_pack_mosaic_is_pixel_unshuffle_channels_last():
+    mosaic = torch.randn(2, 1, 12, 20)
+    packed = pack_mosaic(mosaic)
+    assert torch.equal(packed, F.pixel_unshuffle(mosaic, 2))
+    assert packed.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_packed_order_is_its_own_inverse():
