@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from isp_ns.ops.denoise import NEGLIGIBLE_SIGMA, denoise_rgb_with, is_negligible
-from isp_ns.ops.filters import box_mean
+from isp_ns.ops.filters import box_mean, double_size
 from isp_ns.ops.noise import NoisePairs
 
 __all__ = ["chroma_halo", "smooth_chroma"]
@@ -75,7 +75,7 @@ def _follow_luma(luma: Tensor, chroma: Tensor, radius_px: int, strength: float) 
     height, width = luma.shape[-2:]
     halved = _halved(torch.cat([luma, chroma]))
     lines = _lines(halved[:1], halved[1:], max(1, radius_px // 2), strength)
-    full = F.interpolate(lines[None], scale_factor=2, mode="bilinear", align_corners=False)[0, :, :height, :width]
+    full = double_size(lines)[:, :height, :width]
     base, slope, share = full[:2], full[2:4], full[4:]
     line = torch.addcmul(base, slope, luma)
     return line.addcmul_(share, chroma - line)

@@ -13,6 +13,13 @@ def image(size, channels=1, seed=0):
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_double_size_is_bilinear_interpolation(size):
+    x = image(size, 2)
+    expected = torch.nn.functional.interpolate(x[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
+    assert torch.allclose(filters.double_size(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_pad_mirror_matches_numpy_for_any_size(size):
     x = image(size, 2)
     expected = np.pad(x.numpy(), ((0, 0), (5, 5), (5, 5)), mode="reflect")
