@@ -15,6 +15,7 @@ from isp_ns.compare.areas import cut
 from isp_ns.compare.differences import coloured, difference_map, disagreement_map, map_step, most_different
 from isp_ns.core.errors import OutputError
 from isp_ns.core.meta import Box
+from isp_ns.io.markup import BASE_SHEET
 from isp_ns.io.pixels import as_planes, interleave
 from isp_ns.io.png import encode_png
 
@@ -30,7 +31,8 @@ LOSSLESS_PIXELS = 2_500_000
 """Larger pictures are shown as JPEG; numbers and crops are never made from those."""
 
 JPEG_QUALITY = 95
-ASSETS = ("page.js", "style.css")
+_SCRIPT = Path(__file__).parent / "assets" / "page.js"
+_ASSETS = (_SCRIPT, _SCRIPT.with_name("style.css"), BASE_SHEET)
 _PARTS = ("assets", "pictures")
 _OWN_FILES = ("index.html", "results.json", "results.md")
 
@@ -168,7 +170,7 @@ class Gallery:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the page's folder with its script and style, or clear an earlier page from it.
+    """Make the page's folder with its script and styles, or clear an earlier page from it.
 
     Raises:
         OutputError: if it holds anything but an earlier page, or cannot be used.
@@ -176,12 +178,12 @@ def prepare_folder(folder: Path) -> None:
     try:
         if folder.is_dir() and any(folder.iterdir()):
             others = sorted(path.name for path in folder.iterdir() if path.name not in (*_PARTS, *_OWN_FILES))
-            if others or not (folder / "assets" / ASSETS[0]).is_file():
+            if others or not (folder / "assets" / _SCRIPT.name).is_file():
                 raise OutputError(f"{folder} is not empty and is no earlier page; give a new folder to -o")
             for part in _PARTS:
                 shutil.rmtree(folder / part, ignore_errors=True)
         (folder / "assets").mkdir(parents=True)
-        for name in ASSETS:
-            shutil.copyfile(Path(__file__).parent / "assets" / name, folder / "assets" / name)
+        for source in _ASSETS:
+            shutil.copyfile(source, folder / "assets" / source.name)
     except OSError as error:
         raise OutputError(f"{folder}: the page cannot be written there ({error.strerror})") from error

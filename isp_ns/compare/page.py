@@ -9,12 +9,9 @@ from isp_ns.compare.results import COLUMNS, Comparison, common_cases
 from isp_ns.compare.sections import charts_section, details, means_section, method_section, verdict_section
 from isp_ns.compare.viewer import viewer_section
 from isp_ns.core.errors import OutputError
-from isp_ns.io.markup import Html, json_block, tag
+from isp_ns.io.markup import BASE_SHEET, Html, json_block, page_document, tag
 
 __all__ = ["page_html", "write_page"]
-
-POLICY = "default-src 'none'; img-src 'self' file: data:; style-src 'self' file:; script-src 'self' file:"
-"""Nothing from elsewhere is loaded, and no script or style that is written into the page itself runs."""
 
 NUMBERS = ("psnr_db", "delta_e_2000", "mtf50", "noise_luma_255", "exposure_gain_ev")
 """Measures told under the viewer."""
@@ -46,16 +43,6 @@ def write_page(folder: Path, comparison: Comparison, scenes: Sequence[Scene]) ->
 def page_html(comparison: Comparison, scenes: Sequence[Scene]) -> str:
     """The whole document."""
     title = "RAW pipelines compared"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{title}: {', '.join(comparison.pipelines)}"),
-        tag("link", rel="icon", href="data:,"),
-        tag("link", rel="stylesheet", href="assets/style.css"),
-    )
     body = tag(
         "body",
         tag("a", "Skip to the pictures", href="#pictures", class_="skip"),
@@ -73,7 +60,8 @@ def page_html(comparison: Comparison, scenes: Sequence[Scene]) -> str:
         json_block("data", _data(comparison, scenes)),
         tag("script", src="assets/page.js"),
     )
-    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+    window = f"{title}: {', '.join(comparison.pipelines)}"
+    return page_document(window, body, (f"assets/{BASE_SHEET.name}", "assets/style.css"), scripts=True)
 
 
 def _header(title: str, comparison: Comparison) -> Html:

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from isp_ns.io.maps import DEPTH_COLOURS, Colour
-from isp_ns.io.markup import Html, tag
+from isp_ns.io.markup import Html, page_document, tag
 from isp_ns.train.scene_pictures import HATCH_GREYS
 
 __all__ = ["ClassShare", "Figure", "Scene", "page_html"]
-
-POLICY = "default-src 'none'; img-src 'self' file: data:; style-src 'self' file:"
-"""Nothing from elsewhere is loaded, and nothing runs."""
 
 _SCORES = {
     "rel": ("abs rel", "{:.3f}"),
@@ -83,35 +80,25 @@ class Scene:
     has_unknown: bool
 
 
-def page_html(result: Mapping[str, Any], scenes: Sequence[Scene], style: str) -> str:
+def page_html(result: Mapping[str, Any], scenes: Sequence[Scene], styles: Sequence[str]) -> str:
     """The whole document.
 
     Args:
         result: scores with their protocol, as `isp_ns.train.perception_evaluate` gives them.
         scenes: the rows.
-        style: name of the style sheet beside the page.
+        styles: names of the style sheets beside the page.
 
     Source: HTML Living Standard.
     """
     protocol = result["protocol"]
     title = f"Test scenes of {protocol['dataset']} by {protocol['weights']}"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", title),
-        tag("link", rel="icon", href="data:,"),
-        tag("link", rel="stylesheet", href=style),
-    )
     body = tag(
         "body",
         tag("header", tag("h1", title), tag("p", _taken(protocol, len(scenes)), class_="sub")),
         tag("main", _overall(result), [_scene(number, scene) for number, scene in enumerate(scenes, 1)]),
         tag("footer", tag("p", "Made by isp_ns. Numbers of a scene are of its own pixels, those above of all.")),
     )
-    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+    return page_document(title, body, styles)
 
 
 def _taken(protocol: Mapping[str, Any], shown: int) -> str:

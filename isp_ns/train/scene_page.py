@@ -17,6 +17,7 @@ from isp_ns.core.errors import OutputError
 from isp_ns.core.frame import Frame
 from isp_ns.data.labelled import IGNORED, LabelTable, Sample
 from isp_ns.io.jpeg import encode_jpeg
+from isp_ns.io.markup import BASE_SHEET
 from isp_ns.io.pixels import as_planes
 from isp_ns.io.png import encode_png
 from isp_ns.metrics.depth import DepthScore
@@ -32,9 +33,10 @@ LINEAR_MOSAIC = "level"
 PHOTO = "image"
 """What a run calls the finished photo."""
 
-INDEX, PICTURES, STYLE = "index.html", "pictures", "scenes.css"
+INDEX, PICTURES = "index.html", "pictures"
 
-_ASSET = Path(__file__).parent / "assets" / STYLE
+_SHEET = Path(__file__).parent / "assets" / "scenes.css"
+_STYLES = (BASE_SHEET.name, _SHEET.name)
 _PNG_EFFORT = 6
 _JPEG_QUALITY = 92
 
@@ -101,7 +103,7 @@ class ScenePage:
         Raises:
             OutputError: if it cannot be written.
         """
-        self._put(INDEX, page_html(result, self._scenes, STYLE).encode("utf-8"))
+        self._put(INDEX, page_html(result, self._scenes, _STYLES).encode("utf-8"))
         return self.folder / INDEX
 
     def _mosaic(self, mosaic: Frame) -> Figure:
@@ -141,25 +143,26 @@ def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; give a folder to --page")
     if folder.is_dir() and any(folder.iterdir()):
-        others = {path.name for path in folder.iterdir()} - {INDEX, PICTURES, STYLE}
-        if others or not _is_ours(folder / STYLE):
+        others = {path.name for path in folder.iterdir()} - {INDEX, PICTURES, *_STYLES}
+        if others or not _is_ours(folder / _SHEET.name):
             raise OutputError(f"{folder} is not empty and is no earlier page of scenes; give a new folder to --page")
 
 
 def _is_ours(style: Path) -> bool:
     """Whether a style sheet begins as that of our pages does."""
-    title = _ASSET.read_text(encoding="utf-8").partition(".")[0]
+    title = _SHEET.read_text(encoding="utf-8").partition(".")[0]
     return style.is_file() and style.read_text(encoding="utf-8", errors="replace").startswith(title)
 
 
 def _make_folder(folder: Path) -> None:
-    """The folder with its style sheet, and without an earlier page."""
+    """The folder with its style sheets, and without an earlier page."""
     try:
         (folder / INDEX).unlink(missing_ok=True)
         if (folder / PICTURES).is_dir():
             shutil.rmtree(folder / PICTURES)
         (folder / PICTURES).mkdir(parents=True)
-        shutil.copyfile(_ASSET, folder / STYLE)
+        for sheet in (BASE_SHEET, _SHEET):
+            shutil.copyfile(sheet, folder / sheet.name)
     except OSError as error:
         raise OutputError(f"{folder}: the page cannot be written there ({error.strerror})") from error
 

@@ -110,7 +110,7 @@ def test_the_page_is_self_contained(result):
     assert all((result.folder / link).is_file() for link in files)
     assert not links.events
     assert len(set(links.identifiers)) == len(links.identifiers)
-    for name in ("style.css", "page.js"):
+    for name in ("base.css", "style.css", "page.js"):
         text = (result.folder / "assets" / name).read_text(encoding="utf-8")
         assert "http" not in text
         assert "@import" not in text

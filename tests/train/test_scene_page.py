@@ -162,7 +162,8 @@ def test_a_page_replaces_an_earlier_one_and_nothing_else(tmp_path):
     page(tmp_path / "p", (sample(), found()), (sample(), found()))
     text = page(tmp_path / "p", (sample(), found()))
     assert text.count("<article") == 1
-    assert {path.name for path in (tmp_path / "p").iterdir()} == {"index.html", "pictures", "scenes.css"}
+    parts = {"index.html", "pictures", "base.css", "scenes.css"}
+    assert {path.name for path in (tmp_path / "p").iterdir()} == parts
     assert len(list((tmp_path / "p" / "pictures").iterdir())) == 6
     (tmp_path / "p" / "mine.txt").touch()
     with pytest.raises(OutputError, match="no earlier page of scenes"):
