@@ -72,12 +72,13 @@ class Local:
 class Reduce:
     """A stage that turns each tile into a partial value; `merge` joins two, `finish(value, params)` ends.
 
-    The partial of a tile counts the pixels of its own box alone: a stage with a `halo` takes a keyword `box`.
+    The partial of a tile counts the pixels of its own box alone: a stage with a `halo` takes a keyword `box`. It is a
+    tensor, or anything with tensor `data` that `merge` and `finish` understand: all of them are kept until the end.
     Merging goes in tile order, so that the result does not depend on the number of threads.
     """
 
-    merge: Callable[[Tensor, Tensor], Tensor] = Tensor.add
-    finish: Callable[[Tensor, Params], Tensor] = lambda value, _: value
+    merge: Callable[[Any, Any], Any] = Tensor.add
+    finish: Callable[[Any, Params], Tensor] = lambda value, _: value
     halo: Halo = 0
     align: int = 2
 

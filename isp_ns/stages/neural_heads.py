@@ -19,7 +19,7 @@ from isp_ns.core.stage import stage
 from isp_ns.nets.cards import Card, find_card, load_perception, read_card, shipped_cards
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, PerceptionNet
 from isp_ns.nets.layers import batch_of_one
-from isp_ns.nets.pooling import TILE_ALIGN_PX, pool_features, pooled_size
+from isp_ns.nets.pooling import TILE_ALIGN_PX, on_grid, pool_tile, pooled_size
 
 __all__ = ["card_of", "context", "depth", "focal_share", "heads_card", "pool", "segment"]
 
@@ -88,23 +88,39 @@ def focal_share(meta: Meta) -> float | None:
     return meta.focal_35mm / _FILM_WIDTH_MM if meta.focal_35mm else None
 
 
-@stage("neural.pool", reach=Reduce(align=TILE_ALIGN_PX), narrow=_space_id)
-def pool(features: FeatureMaps, *, weights: str = "nyu-lite") -> Stats:
+def _whole(share: Frame) -> Tensor:
+    return on_grid(share.data, share.origin, share.full_size)
+
+
+def _added(total: Frame, share: Frame) -> Frame:
+    """The sum of shares so far, on the whole grid, and the share of one more tile."""
+    data = total.data if total.size == total.full_size else _whole(total)
+    top, left, bottom, right = share.box
+    data[:, top:bottom, left:right] += share.data
+    return Frame(data)
+
+
+@stage("neural.pool", reach=Reduce(_added, lambda total, _: _whole(total), align=TILE_ALIGN_PX), narrow=_space_id)
+def pool(features: FeatureMaps, *, weights: str = "nyu-lite") -> Annotated[Frame, Port("stats")]:
     """Bring features to the canonical grid that heads read, whatever the size of the picture.
 
     Args:
         features: of the space that the heads were trained on.
         weights: name of the heads.
 
+    Returns:
+        A tile's share, as a frame of a few cells of the grid; a tensor of the whole grid when all are added.
+
     Source: see `isp_ns.nets.pooling`.
     """
-    return pool_features(
+    share, first = pool_tile(
         batch_of_one(features.b),
         batch_of_one(features.t),
         size_px=features.size,
         full_size_px=features.full_size,
         origin_px=features.origin,
-    )[0]
+    )
+    return Frame(share[0], origin=first, full_size=pooled_size(*features.full_size))
 
 
 @stage("neural.context", reach=WHOLE)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from isp_ns.nets.pooling import pool_features, pooled_channels, pooled_size
+from isp_ns.nets.pooling import on_grid, pool_features, pool_tile, pooled_channels, pooled_size
 
 SIZES = [(480, 640), (97, 203), (1000, 1502), (60, 80)]
 
@@ -72,3 +72,30 @@ def test_tiles_begin_at_blocks():
     z_b, z_t = _maps(64, 64)
     with pytest.raises(ValueError, match="multiples of 16"):
         pool_features(z_b, z_t, size_px=(64, 64), full_size_px=(128, 128), origin_px=(4, 0))
+
+
+@pytest.mark.parametrize(("height", "width"), [*SIZES, (402, 5206)])
+def test_a_tile_has_the_cells_that_it_has_a_share_in(height, width):
+    """What lies outside the tile's window is zero: nothing is lost, wherever the tile is or how large the blocks."""
+    z_b, z_t = _maps(height, width)
+    whole = pool_features(z_b, z_t, size_px=(height, width))
+    total = torch.zeros_like(whole)
+    step = 16 * max(1, height // 48)
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        share, first = pool_tile(
+            z_b[..., top // 2 : -(-bottom // 2), :],
+            z_t[..., top // 4 : -(-bottom // 4), :],
+            size_px=(bottom - top, width),
+            full_size_px=(height, width),
+            origin_px=(top, 0),
+        )
+        assert share.shape[-2] <= -(-(bottom - top + 8) * whole.shape[-2] // height) + 1
+        total += on_grid(share, first, pooled_size(height, width))
+    assert torch.allclose(total, whole, atol=1e-5)
+
+
+def test_means_are_taken_in_full_precision():
+    z_b, z_t = (z.bfloat16() for z in _maps(1920, 2560))
+    pooled = pool_features(z_b, z_t, size_px=(1920, 2560))
+    assert torch.allclose(pooled[:, 20:], F.avg_pool2d(z_t.float(), 4), atol=1e-6)

@@ -114,3 +114,11 @@ def test_blocks_of_labels_are_those_of_their_pixels(full, step_px):
     assert float((labels == each).float().mean()) > 0.9
     part = place.crop((151, 203, 300, 307))
     assert torch.equal(neural_heads.segment(part, answer).data, labels[:, 41:190, 53:157])
+
+
+@pytest.mark.parametrize("tile_px", [64, 4096])
+def test_pooled_tiles_add_up(graph, tile_px):
+    run = graph.replace("features", precision="fp32").replace("clean", precision="fp32")
+    run = run.run(raw=_frame(), want=["pooled", "clean"], tile_px=tile_px)
+    assert torch.allclose(run["pooled"], neural_heads.pool(run["clean"]), atol=1e-5)
+    assert run["pooled"].shape[1:] == neural_heads.pooled_size(120, 160)
