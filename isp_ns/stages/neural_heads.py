@@ -136,26 +136,54 @@ def context(pooled: Stats, *, weights: str = "nyu-lite") -> Stats:
     return torch.cat(list(_heads(weights)(pooled[None].float()).values()), 1)[0]
 
 
-def _spread(grid: Tensor, place: Frame, step_px: int = 1) -> Tensor:
-    """A grid (C, h, w) over the full picture, at every `step_px`-th pixel of `place`, (C, H, W), bilinear.
+@functools.lru_cache(maxsize=128)
+def _line(cells: int, per_px: float, start_px: int, stop_px: int, step_px: int) -> tuple[Tensor, slice]:
+    """Weights of linear interpolation along one axis, (blocks, used cells), and which cells of the answer are used.
 
-    Blocks of `step_px` pixels begin at its multiples in the full picture, and their middles count.
+    Kept, as tiles of one row or column have the same. Blocks of `step_px` pixels begin at its multiples in the full
+    picture, and their middles count.
     """
+    blocks = torch.arange(start_px // step_px, -(-stop_px // step_px))
+    at = ((blocks + 0.5) * (step_px * per_px) - 0.5).clamp(0, cells - 1)
+    first, stop = int(at[0]), min(int(at[-1]) + 2, cells)
+    weights = 1 - (at[:, None] - torch.arange(first, stop)).abs()
+    return weights.clamp_(min=0), slice(first, stop)
+
+
+def _lines(grid: Tensor, place: Frame, step_px: int = 1) -> tuple[tuple[Tensor, slice], tuple[Tensor, slice]]:
+    """The weights of rows and of columns that spread a grid (C, h, w) over a part of the picture."""
     cells = pooled_size(*place.full_size)
-    weights = []
-    for axis in (0, 1):
-        # A cell of the answer is two cells of the canonical grid, and the last one may hang over the edge.
-        per_px = cells[axis] / place.full_size[axis] / 2
-        start, stop = place.origin[axis] // step_px, place.origin[axis] + place.size[axis]
-        blocks = torch.arange(start, -(-stop // step_px))
-        at = (blocks + 0.5) * (step_px * per_px) - 0.5
-        at = at.clamp(0, grid.shape[1 + axis] - 1)
-        first, last = int(at[0]), min(int(at[-1]) + 2, grid.shape[1 + axis])
-        near = 1 - (at[:, None] - torch.arange(first, last)).abs()
-        weights.append((near.clamp_(min=0), slice(first, last)))
-    (rows, vertical), (columns, horizontal) = weights
+    # A cell of the answer is two cells of the canonical grid, and the last one may hang over the edge.
+    rows, columns = (
+        _line(
+            grid.shape[1 + axis], cells[axis] / place.full_size[axis] / 2, place.box[axis], place.box[2 + axis], step_px
+        )
+        for axis in (0, 1)
+    )
+    return rows, columns
+
+
+def _spread(grid: Tensor, place: Frame) -> Tensor:
+    """A grid (C, h, w) over the full picture, at the pixels of `place`, (C, H, W), bilinear."""
+    (rows, vertical), (columns, horizontal) = _lines(grid, place)
     out: Tensor = rows @ grid[:, vertical, horizontal] @ columns.mT
     return out
+
+
+def _winners(logits: Tensor, place: Frame, step_px: int) -> Tensor:
+    """The class of each block of pixels, (1, rows, columns), uint8: the first of the highest interpolated logits."""
+    (rows, vertical), (columns, horizontal) = _lines(logits, place, step_px)
+    corners = logits[:, vertical, horizontal]
+    classes = _possible(corners.flatten(1))
+    # The first of equals, as argmax finds it, but seven times as fast.
+    winners = (rows @ corners[classes] @ columns.mT).max(0, keepdim=True).indices
+    return classes.to(torch.uint8)[winners]
+
+
+def _possible(corners: Tensor) -> Tensor:
+    """Which classes may win between corners (classes, corners): a class below another at all of them never does."""
+    below = (corners[:, None] < corners).all(2).any(1)
+    return (~below).nonzero().flatten()
 
 
 def _label_step_px(full_size: tuple[int, int]) -> int:
@@ -178,13 +206,13 @@ def depth(place: Place, context: Stats, *, weights: str = "nyu-lite") -> Depth:
     log_depth = context[_channels(weights, "depth")][:1]
     focal = focal_share(place.meta)
     if focal is None:
-        scale = float(-log_depth.median())
+        scale = -log_depth.median()
         meta = place.meta.with_values("stage", depth_unit=_NO_METRES)
     else:
         focal_cells = focal * max(pooled_size(*place.full_size))
-        scale = float(torch.log(torch.tensor(focal_cells / CANONICAL_FOCAL_CELLS)))
+        scale = torch.log(torch.tensor(focal_cells / CANONICAL_FOCAL_CELLS))
         meta = place.meta.with_values("stage", depth_unit="m")
-    return Frame((_spread(log_depth, place) + scale).exp_(), meta, place.origin, place.full_size)
+    return Frame(_spread(log_depth + scale, place).exp_(), meta, place.origin, place.full_size)
 
 
 @stage("neural.segment", reach=Local())
@@ -200,9 +228,10 @@ def segment(place: Place, context: Stats, *, weights: str = "nyu-lite") -> Label
     """
     logits = context[_channels(weights, "labels")]
     step_px = _label_step_px(place.full_size)
-    labels = _spread(logits, place, step_px).argmax(0, keepdim=True).to(torch.uint8)
+    labels = _winners(logits, place, step_px)
     if step_px > 1:
-        labels = labels.repeat_interleave(step_px, 1).repeat_interleave(step_px, 2)
+        # Columns first: rows are then copied whole.
+        labels = labels.repeat_interleave(step_px, 2).repeat_interleave(step_px, 1)
         top, left = (start % step_px for start in place.origin)
         labels = labels[:, top : top + place.size[0], left : left + place.size[1]].contiguous()
     return Frame(labels, place.meta, place.origin, place.full_size)

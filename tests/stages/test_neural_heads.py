@@ -4,6 +4,7 @@ import pytest
 import torch
 from random_heads import save_random_heads
 from sample_frames import meta, mosaic, photograph
+from torch.nn import functional as F
 
 from isp_ns.core.frame import Frame
 from isp_ns.io.pipelines import load_patch, load_pipeline
@@ -114,6 +115,55 @@ def test_blocks_of_labels_are_those_of_their_pixels(full, step_px):
     assert float((labels == each).float().mean()) > 0.9
     part = place.crop((151, 203, 300, 307))
     assert torch.equal(neural_heads.segment(part, answer).data, labels[:, 41:190, 53:157])
+
+
+def _smooth_answer(full, seed=0):
+    """An answer of 13 classes, some of which win nowhere, on the grid of a picture."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(1, 15, 5, 6, generator=generator) + torch.linspace(0, 2, 15)[:, None, None]
+    rows, columns = (-(-cells // 2) for cells in neural_heads.pooled_size(*full))
+    return F.interpolate(coarse, (rows, columns), mode="bilinear")[0]
+
+
+@pytest.mark.parametrize(
+    ("full", "blocks"), [((480, 640), (480, 640)), ((97, 129), (97, 129)), ((640, 2560), (320, 1280))]
+)
+def test_labels_are_the_argmax_of_torch_interpolation_up_to_the_borders(full, blocks):
+    answer = _smooth_answer(full)
+    logits = F.interpolate(answer[None, 2:], blocks, mode="bilinear", align_corners=False)[0]
+    step_px = full[0] // blocks[0]
+    expected = logits.argmax(0).repeat_interleave(step_px, 0).repeat_interleave(step_px, 1)[None]
+    height, width = full
+    boxes = [(0, 0, 61, 77), (height - 53, width - 90, height, width), (15, width - 41, 70, width), (7, 9, 90, 103)]
+    for box in [(0, 0, *full), *boxes]:
+        labels = neural_heads.segment(Frame(torch.empty(1, *full)).crop(box), answer).data
+        top, left, bottom, right = box
+        part = expected[:, top:bottom, left:right]
+        assert labels.shape == part.shape
+        assert labels.dtype == torch.uint8
+        # Rounding alone may decide between classes that are as good as equal.
+        assert int((labels != part).sum()) <= 2 * step_px**2
+    assert len(expected.unique()) > 2
+
+
+def test_depth_is_torch_interpolation_up_to_the_borders():
+    answer = _smooth_answer((97, 129))
+    place = Frame(torch.empty(1, 97, 129), meta().with_values("exif", focal_35mm=36 * 518.9 / 640))
+    expected = F.interpolate(answer[None, :1], (97, 129), mode="bilinear", align_corners=False)[0].exp()
+    assert torch.allclose(neural_heads.depth(place, answer).data, expected, rtol=1e-5)
+    part = place.crop((40, 60, 97, 129))
+    assert torch.allclose(neural_heads.depth(part, answer).data, expected[:, 40:, 60:], rtol=1e-5)
+
+
+def test_classes_that_cannot_win_are_those_that_never_do():
+    generator = torch.Generator().manual_seed(3)
+    corners = torch.randn(9, 4, generator=generator)
+    shares = torch.rand(4, 20000, generator=generator) ** 3
+    winners = (corners @ (shares / shares.sum(0))).argmax(0).unique()
+    possible = neural_heads._possible(corners)
+    assert set(winners.tolist()) <= set(possible.tolist())
+    assert len(possible) < 9
+    assert neural_heads._possible(torch.zeros(3, 4)).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("tile_px", [64, 4096])
