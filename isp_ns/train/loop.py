@@ -21,6 +21,7 @@ from isp_ns.train.muon import Muon
 from isp_ns.train.patches import PatchSource
 from isp_ns.train.recipe import Phase, Recipe
 from isp_ns.train.validate import Holdout, validate
+from isp_ns.train.widen import widen
 
 __all__ = ["Budget", "Trainer"]
 
@@ -88,7 +89,7 @@ class Trainer:
         self.pixel_rng = self.rng if on_host else torch.Generator(self.device).manual_seed(seed)
         self.space = build_space(self.recipe.space, self.recipe.space_id).to(self.device)
         if self.recipe.initial:
-            self.space.load_state_dict(load_space(self.recipe.initial)[0].state_dict())
+            widen(self.space, load_space(self.recipe.initial)[0])
         self.average = build_space(self.recipe.space, self.recipe.space_id).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.space.state_dict())
         self.optimizer = Muon(self.space.parameters(), self.recipe.learning_rate, self.recipe.weight_decay)

@@ -56,7 +56,7 @@ class Recipe:
         seed: of weights and data.
         manifests: names of manifests in data_tools/manifests.
         phases: in order; the last one ends at 1.
-        initial: name of shipped weights to start from; fresh weights if left out.
+        initial: name of shipped weights to start from, which may be of a smaller space; fresh weights if left out.
         learning_rate: at its flat part.
         flat_until: share of the run with the flat rate.
         anneal_until: share of the run at which a cosine has brought it to 1 %.
