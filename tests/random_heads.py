@@ -19,7 +19,7 @@ def save_random_heads(folder, name="nyu-lite", tasks=None):
     space, card = load_space("ns-lite", folder)
     torch.manual_seed(0)
     channels = pooled_channels(space.spec.z_b, space.spec.z_t)
-    net = PerceptionNet(HeadSpec(channels, 8, 12, 16, 1, 1, 1), tasks or {"depth": None, "labels": 13})
+    net = PerceptionNet(HeadSpec(channels, (8, 12, 16), (0, 1, 1)), tasks or {"depth": None, "labels": 13})
     values = {"name": name, "kind": "perception", "space_id": card.space_id, "sizes": net.spec.sizes()}
     values |= {"recipe": "none", "data": {"nothing": "CC0"}, "seed": 0, "steps": 0, "wall_time_s": 0.0}
     values |= {"machine": "a test", "noise": {}, "parameters": {}, "macs_per_pixel": {}, "halo_px": 0}

@@ -61,7 +61,7 @@ class Card:
     name: str
     kind: str
     space_id: str
-    sizes: Mapping[str, int]
+    sizes: Mapping[str, Any]
     recipe: str
     data: Mapping[str, str]
     seed: int

@@ -1,11 +1,12 @@
 """Depth and label heads: one context trunk on pooled features, and a small decoder per task.
 
-They read the neural space on the canonical grid (`isp_ns.nets.pooling`) and nothing else. The trunk goes down to 1/32
+They read the neural space on the canonical grid (`isp_ns.nets.pooling`) and nothing else. The trunk goes down to 1/64
 of a 640-pixel picture and back, with the mean of the whole picture added at the bottom.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,32 +30,43 @@ class HeadSpec:
 
     Attributes:
         inputs: channels of the pooled features.
-        fine: width at 1/2 of the grid.
-        middle: width at 1/4 of the grid.
-        deep: width at 1/8 of the grid.
-        fine_blocks: residual blocks at 1/2.
-        middle_blocks: residual blocks at 1/4.
-        deep_blocks: wide-kernel blocks at 1/8.
+        widths: channels at 1, 1/2, 1/4, ... of the averaged grid.
+        blocks: residual blocks at each of them.
+        average: squares of this many cells a side are averaged first.
+
+    Raises:
+        ValueError: without a level, or if widths and blocks differ in number.
     """
 
     inputs: int
-    fine: int = 48
-    middle: int = 96
-    deep: int = 160
-    fine_blocks: int = 1
-    middle_blocks: int = 1
-    deep_blocks: int = 3
+    widths: Sequence[int] = (32, 64, 96, 96, 80)
+    blocks: Sequence[int] = (0, 0, 2, 1, 1)
+    average: int = 2
 
-    def sizes(self) -> dict[str, int]:
-        """The spec as a plain dictionary, for cards."""
-        return asdict(self)
+    def __post_init__(self) -> None:
+        if not self.widths or len(self.widths) != len(self.blocks):
+            raise ValueError(f"a trunk needs as many widths as blocks, got {self.widths} and {self.blocks}")
+
+    @property
+    def fine(self) -> int:
+        """Channels of the finest level."""
+        return self.widths[0]
+
+    @property
+    def deep(self) -> int:
+        """Channels of the coarsest level."""
+        return self.widths[-1]
+
+    def sizes(self) -> dict[str, Any]:
+        """The spec in plain values, for cards."""
+        levels = {"widths": list(self.widths), "blocks": list(self.blocks)}
+        return {"inputs": self.inputs, **levels, "average": self.average}
 
 
-def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """A convolution without bias, and its batch norm."""
     padding = kernel // 2 if kernel % 2 else 0
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outputs))
 
 
 class _Block(nn.Module):
@@ -68,25 +80,32 @@ class _Block(nn.Module):
         return F.relu(x + self.second(F.relu(self.first(x))))
 
 
-class _WideBlock(nn.Module):
-    """A depthwise 5×5 and two 1×1 convolutions, residual (after Liu et al. 2022, ConvNeXt)."""
+class _Level(nn.Sequential):
+    """A convolution, and blocks behind it: 1×1 at the first level, strided 3×3 at those below."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, inputs: int, width: int, blocks: int, first: bool) -> None:
+        enter = _conv(inputs, width, 1) if first else _conv(inputs, width, 3, 2)
+        super().__init__(enter, nn.ReLU(), *(_Block(width) for _ in range(blocks)))
+
+
+class _Up(nn.Module):
+    """A coarser map added to a finer one, and a convolution behind them."""
+
+    def __init__(self, inputs: int, width: int, kernel: int) -> None:
         super().__init__()
-        self.spatial = _conv(width, width, 5, groups=width)
-        self.grow, self.shrink = _conv(width, 2 * width, 1), _conv(2 * width, width, 1)
+        self.narrow, self.join = _conv(inputs, width, 1), _conv(width, width, kernel)
 
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.shrink(F.relu(self.grow(self.spatial(x))))
-        return out
-
-
-def _upsampled(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        size = (fine.shape[-2], fine.shape[-1])
+        above = F.interpolate(self.narrow(coarse), size=size, mode="bilinear", align_corners=False)
+        return F.relu(self.join(fine + above))
 
 
 class ContextTrunk(nn.Module):
     """Pooled features to features with context.
+
+    Channels of the space differ tenfold in spread, so that the inputs are brought to one by their own statistics first.
+    What a scene is made of needs no fine grid: a quarter of the cells learned as much in a quarter of the time.
 
     Args:
         spec: sizes.
@@ -97,28 +116,33 @@ class ContextTrunk(nn.Module):
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
-        self.enter = _conv(spec.inputs, spec.fine, 2, 2)
-        self.fine = nn.Sequential(*(_Block(spec.fine) for _ in range(spec.fine_blocks)))
-        self.down_middle = _conv(spec.fine, spec.middle, 3, 2)
-        self.middle = nn.Sequential(*(_Block(spec.middle) for _ in range(spec.middle_blocks)))
-        self.down_deep = _conv(spec.middle, spec.deep, 3, 2)
-        self.deep = nn.Sequential(*(_WideBlock(spec.deep) for _ in range(spec.deep_blocks)))
+        widths = spec.widths
+        self.average = spec.average
+        self.level = nn.BatchNorm2d(spec.inputs, affine=False)
+        before = (spec.inputs, *widths)
+        self.down = nn.ModuleList(
+            _Level(before[i], width, blocks, first=i == 0)
+            for i, (width, blocks) in enumerate(zip(widths, spec.blocks, strict=True))
+        )
         self.whole = nn.Conv2d(spec.deep, spec.deep, 1)
-        self.up_middle, self.join_middle = _conv(spec.deep, spec.middle, 1), _conv(spec.middle, spec.middle)
-        self.up_fine, self.join_fine = _conv(spec.middle, spec.fine, 1), _conv(spec.fine, spec.fine)
+        # Coarse joins decide little; 3×3 is kept for those that draw the outlines.
+        self.up = nn.ModuleList(_Up(widths[i + 1], widths[i], 3 if i < 2 else 1) for i in range(len(widths) - 1))
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled features (B, inputs, r, c) to maps (B, deep, ⌈r/8⌉, ⌈c/8⌉) and (B, fine, ⌈r/2⌉, ⌈c/2⌉)."""
-        rows, columns = pooled.shape[-2:]
-        down, right = -rows % 8, -columns % 8
-        padded = F.pad(pooled, (0, right, 0, down), mode="replicate") if down or right else pooled
-        fine = self.fine(F.relu(self.enter(padded)))
-        middle = self.middle(F.relu(self.down_middle(fine)))
-        deep = self.deep(F.relu(self.down_deep(middle)))
-        deep = F.relu(deep + self.whole(deep.mean((2, 3), keepdim=True)))
-        middle = F.relu(self.join_middle(middle + _upsampled(self.up_middle(deep), middle)))
-        fine = F.relu(self.join_fine(fine + _upsampled(self.up_fine(middle), fine)))
-        return deep, fine[..., : -(-rows // 2), : -(-columns // 2)]
+        """Pooled features (B, inputs, r, c) to the coarsest map (B, deep, ·, ·) and the finest (B, fine, ⌈r/2⌉, ⌈c/2⌉).
+
+        The finest has a cell for every `average` cells of the grid, two unless the spec says otherwise.
+        """
+        cells = F.avg_pool2d(pooled, self.average, ceil_mode=True) if self.average > 1 else pooled
+        rows, columns = cells.shape[-2:]
+        multiple = 2 ** (len(self.down) - 1)
+        maps = [F.pad(self.level(cells), (0, -columns % multiple, 0, -rows % multiple), mode="replicate")]
+        for down in self.down:
+            maps.append(down(maps[-1]))
+        deep = x = F.relu(maps[-1] + self.whole(maps[-1].mean((2, 3), keepdim=True)))
+        for up, finer in zip(reversed(self.up), reversed(maps[1:-1]), strict=True):
+            x = up(x, finer)
+        return deep, x[..., :rows, :columns]
 
 
 class DepthDecoder(nn.Module):
@@ -132,13 +156,13 @@ class DepthDecoder(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.refine, self.out = _conv(width, width), nn.Conv2d(width, 2, 1)
+        self.out = nn.Conv2d(width, 2, 1)
         with torch.no_grad():
             self.out.bias.copy_(torch.tensor([_USUAL_DEPTH_LOG_M, -1.0]))  # type: ignore[union-attr]
 
     def forward(self, fine: Tensor) -> Tensor:
         """(B, width, h, w) to (B, 2, h, w): ln of metres at the canonical focal length, ln of the Laplace scale."""
-        out: Tensor = self.out(F.relu(self.refine(fine)))
+        out: Tensor = self.out(fine)
         return out
 
 
@@ -154,11 +178,11 @@ class LabelDecoder(nn.Module):
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
-        self.refine, self.out = _conv(width, width), nn.Conv2d(width, classes, 1)
+        self.out = nn.Conv2d(width, classes, 1)
 
     def forward(self, fine: Tensor) -> Tensor:
         """(B, width, h, w) to (B, classes, h, w)."""
-        out: Tensor = self.out(F.relu(self.refine(fine)))
+        out: Tensor = self.out(fine)
         return out
 
 

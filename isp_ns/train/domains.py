@@ -26,6 +26,7 @@ from isp_ns.train.domains_data import DomainData
 from isp_ns.train.domains_recipe import DomainMethod, DomainsRecipe, load_domains_recipe
 from isp_ns.train.feature_file import FeatureFile
 from isp_ns.train.feature_source import Source
+from isp_ns.train.muon import Muon
 from isp_ns.train.perception_run import run_folder
 
 __all__ = ["DomainTrainer", "SceneNet", "study_domains", "used_parameters"]
@@ -99,10 +100,7 @@ class DomainTrainer:
     optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
-        decayed = [weight for weight in self.net.parameters() if weight.dim() > 1]
-        plain = [weight for weight in self.net.parameters() if weight.dim() <= 1]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, self.recipe.learning_rate, weight_decay=self.recipe.weight_decay)
+        self.optimizer = Muon(list(self.net.parameters()), self.recipe.learning_rate, self.recipe.weight_decay)
         self.distiller = self._distiller() if self.teachers else None
 
     @property
@@ -202,7 +200,7 @@ class _Study:
     def network(self, domains: Sequence[str], seed: int) -> SceneNet:
         torch.manual_seed(seed)
         recipe = self.data.recipe
-        spec = HeadSpec(inputs=self.data.reader(domains[0]).channels, **recipe.net)
+        spec = HeadSpec(self.data.reader(domains[0]).channels, **recipe.net, average=1)
         net: SceneNet = channels_last(SceneNet(spec, len(self.data.classes), domains))
         return net
 

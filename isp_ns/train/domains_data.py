@@ -8,7 +8,6 @@ from zlib import crc32
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from isp_ns.core.errors import ModelError
 from isp_ns.data.datasets import open_dataset
@@ -55,11 +54,9 @@ def scene_class(labels: Tensor, named: Sequence[int]) -> int | None:
     return int(areas.argmax()) if areas.any() else None
 
 
-def _image_level(encoded: Encoded, coarse: int, scene: int) -> Encoded:
-    """Features averaged over squares of cells; the class is a map of one cell."""
-    pooled = F.avg_pool2d(encoded.pooled.float(), coarse, ceil_mode=True)
-    pooled = pooled.to(torch.bfloat16, memory_format=torch.channels_last)
-    return Encoded(pooled, torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1), scene, dtype=torch.uint8))
+def _image_level(encoded: Encoded, scene: int) -> Encoded:
+    """The class of a picture is a map of one cell."""
+    return Encoded(encoded.pooled, torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1), scene, dtype=torch.uint8))
 
 
 @dataclass
@@ -125,9 +122,9 @@ class DomainData:
                 rng = seeded(crc32(domain.encode()), split, variant, index)
                 view, colour = self._view(sample.size, rng, training), recipe.views.colour if training else 0.0
                 with torch.no_grad():
-                    encoded = encode_view(sample, view, reader, rng, colour)
+                    encoded = encode_view(sample, view, reader, rng, colour, recipe.coarse)
                 found += 1
-                yield _image_level(encoded, recipe.coarse, scene)
+                yield _image_level(encoded, scene)
         if not found:
             raise ModelError(
                 f"{recipe.dataset}: no picture of the split {recipe.splits[split]} shows any of the labels"

@@ -98,6 +98,11 @@ class DomainsRecipe:
         """A step looks at whole pictures: a class is the whole picture's."""
 
     @property
+    def enlarge(self) -> float:
+        """Cached pictures are seen as they are."""
+        return 1.0
+
+    @property
     def scale(self) -> float:
         """Pixels of a view over those of its box."""
         return next(iter(self.views.scales))

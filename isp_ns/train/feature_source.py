@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS
 from isp_ns.train.feature_file import FeatureFile
@@ -55,6 +56,11 @@ class Drawing(Protocol):
         """Rows and columns of the grid that a step looks at; all if None."""
         ...
 
+    @property
+    def enlarge(self) -> float:
+        """Half of the pictures are enlarged on the grid by up to this factor."""
+        ...
+
 
 def seeded(*numbers: int) -> Generator:
     """A generator that depends on these numbers and on nothing else."""
@@ -80,19 +86,52 @@ def canonical_depth(depth: Tensor, focal_px: float | None, box_width: int, colum
     return depth * (CANONICAL_FOCAL_CELLS / (focal_px * columns / box_width))
 
 
-def encode_view(sample: Compact, view: View, reader: Reader, rng: Generator, colour: float = 0.0) -> Encoded:
-    """One picture through a view, a camera and a reader, with its truth on the same grid."""
+def encode_view(
+    sample: Compact, view: View, reader: Reader, rng: Generator, colour: float = 0.0, coarse: int = 1
+) -> Encoded:
+    """One picture through a view, a camera and a reader, with its truth on the same grid.
+
+    Args:
+        sample: the picture.
+        view: what is seen of it, and how large.
+        reader: makes the features.
+        rng: the source of randomness.
+        colour: amount of change of colours, 0..1.
+        coarse: features are averaged over squares of this many cells a side.
+    """
     picture = jitter_colour(view_picture(sample.image, view), rng, colour)
     pooled = reader.read(picture[None], rng)
-    grid = (pooled.shape[-2], pooled.shape[-1])
-    depth, labels = view_truth(sample.depth, sample.labels, view, grid)
-    depth = canonical_depth(depth, sample.focal_px, view.box[3], grid[1])
+    columns = pooled.shape[-1]
+    pooled = F.avg_pool2d(pooled.float(), coarse, ceil_mode=True) if coarse > 1 else pooled
+    depth, labels = view_truth(sample.depth, sample.labels, view, (pooled.shape[-2], pooled.shape[-1]))
+    depth = canonical_depth(depth, sample.focal_px, view.box[3], columns)
     pooled = pooled.to(torch.bfloat16, memory_format=torch.channels_last)
     return Encoded(pooled, depth[None], labels)
 
 
-def _gather(parts: Sequence[Encoded], reader: Reader, window: tuple[int, int] | None, rng: Generator) -> Batch:
-    """Pictures of one grid as a batch: all through one random window, half of them mirrored."""
+def _enlarged(part: Encoded, zoom: float, rng: Generator) -> Encoded:
+    """A random box of a picture on its whole grid, up to `zoom` times as large; half of the pictures stay as they are.
+
+    What is twice as large is half as far for a camera of the same focal length.
+    """
+    if zoom == 1 or float(torch.rand((), generator=rng)) < 0.5:
+        return part
+    share = 1 / (1 + (zoom - 1) * float(torch.rand((), generator=rng)))
+    size = (part.pooled.shape[-2], part.pooled.shape[-1])
+    spans = [max(1, round(length * share)) for length in size]
+    top, left = (int(torch.randint(n - m + 1, (), generator=rng)) for n, m in zip(size, spans, strict=True))
+    box = (..., slice(top, top + spans[0]), slice(left, left + spans[1]))
+    pooled = F.interpolate(part.pooled[box].float(), size, mode="bilinear", align_corners=False)
+    depth = F.interpolate(part.depth[box], size, mode="nearest-exact") * (spans[1] / size[1])
+    labels = F.interpolate(part.labels[:, None][box].float(), size, mode="nearest-exact")[:, 0]
+    return Encoded(pooled.to(part.pooled.dtype), depth, labels.to(part.labels.dtype))
+
+
+def _gather(
+    parts: Sequence[Encoded], reader: Reader, window: tuple[int, int] | None, rng: Generator, zoom: float = 1.0
+) -> Batch:
+    """Pictures of one grid as a batch: some enlarged, all through one random window, half of them mirrored."""
+    parts = [_enlarged(part, zoom, rng) for part in parts]
     size = parts[0].pooled.shape[-2:]
     spans = [min(length, wanted) for length, wanted in zip(size, window or size, strict=True)]
     top, left = (int(torch.randint(n - m + 1, (), generator=rng)) for n, m in zip(size, spans, strict=True))
@@ -152,7 +191,7 @@ class LiveSource:
         for index in self._indices(step):
             sample = self.samples[index]
             view = draw_view(sample.size, aspect, rng, zoom=views.zoom, scales=views.scales)
-            parts.append(encode_view(sample, view, self.reader, rng, views.colour))
+            parts.append(encode_view(sample, view, self.reader, rng, views.colour, self.recipe.coarse))
         return parts
 
     @torch.no_grad()
@@ -225,7 +264,7 @@ class CachedSource:
         rng = seeded(self.seed, 4, step)
         variants = torch.randint(self.variants, (len(chosen),), generator=rng).tolist()
         parts = [self.file[v * self.pictures + i] for v, i in zip(variants, chosen, strict=True)]
-        return _gather(parts, self.reader, self.recipe.window, rng)
+        return _gather(parts, self.reader, self.recipe.window, rng, self.recipe.enlarge)
 
     def close(self) -> None:
         """Nothing works ahead here."""

@@ -19,6 +19,7 @@ from isp_ns.train.dense_losses import depth_loss, label_loss
 from isp_ns.train.distil import Distiller
 from isp_ns.train.feature_source import Batch, Source, seeded
 from isp_ns.train.loop import Budget
+from isp_ns.train.muon import Muon
 from isp_ns.train.perception_recipe import Method, PerceptionRecipe
 
 __all__ = ["MultitaskTrainer", "Score"]
@@ -88,10 +89,8 @@ class MultitaskTrainer:
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        decayed = [p for p in self.net.parameters() if p.dim() > 1]
-        plain = [p for p in self.net.parameters() if p.dim() <= 1] + list(self.balancer.parameters())
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, self.recipe.learning_rate, weight_decay=self.recipe.weight_decay)
+        weights = [*self.net.parameters(), *self.balancer.parameters()]
+        return Muon(weights, self.recipe.learning_rate, self.recipe.weight_decay)
 
     # ---- state
 

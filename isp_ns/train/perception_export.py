@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +112,14 @@ def export_perception(
             f"{run}: heads that read {row['input']} RGB are for comparison only; export those of the space"
         )
     space, card = load_space(recipe.space)
+    if recipe.coarse not in (1, 2):
+        raise ModelError(f"{run}: heads of a grid {recipe.coarse} times as coarse are for comparison only")
     if row["space_digest"] != card.digest:
         raise ModelError(f"{run}: the weights of {recipe.space} have changed since; train the heads again")
     table = open_split(recipe, data, recipe.splits[1]).table
     channels = pooled_channels(space.spec.z_b, space.spec.z_t)
-    net = fresh_network(recipe, chosen, channels, len(table.names), 0)
+    # Whatever grid it was trained on, the network reads the canonical one from now on.
+    net = fresh_network(replace(recipe, coarse=1), chosen, channels, len(table.names), 0)
     net.load_state_dict(load_file(run / "network.safetensors"))
     folder.mkdir(parents=True, exist_ok=True)
     return save_perception(net, _card(net.eval(), recipe, row, table, (space, card)), folder)

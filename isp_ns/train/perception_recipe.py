@@ -117,6 +117,8 @@ class PerceptionRecipe:
         variants: how often each picture is cached.
         fresh: pictures encoded per step of a live run; the rest of a batch are recent ones, seen again.
         memory: how many recent pictures are kept, for each aspect.
+        coarse: features are averaged over squares of this many cells a side, for cheap comparisons.
+        enlarge: half of the cached pictures are enlarged on the grid by up to this factor, anew in every step.
         window: rows and columns of the grid that a step looks at; all if left out.
         batch: pictures per step.
         epochs: passes over the pictures, if no other budget is given.
@@ -158,10 +160,12 @@ class PerceptionRecipe:
     variants: int = 1
     fresh: int = 4
     memory: int = 96
+    coarse: int = 1
+    enlarge: float = 1.0
     window: tuple[int, int] | None = None
     batch: int = 8
     epochs: int = 20
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     warmup: float = 0.03
     weight_decay: float = 0.02
     ema: float = 0.998

@@ -34,26 +34,31 @@ __all__ = ["Workshop", "fresh_network", "frozen_space", "open_split", "run_folde
 
 
 def fresh_network(recipe: PerceptionRecipe, method: Method, channels: int, classes: int, seed: int) -> PerceptionNet:
-    """A network for the tasks of a method, with weights from the seed."""
+    """A network for the tasks of a method, with weights from the seed; it does not average what is averaged already."""
     torch.manual_seed(seed)
     tasks = {task: (classes if task == "labels" else None) for task in method.tasks}
-    net: PerceptionNet = channels_last(PerceptionNet(HeadSpec(inputs=channels, **recipe.net), tasks))
+    net: PerceptionNet = channels_last(
+        PerceptionNet(HeadSpec(channels, **recipe.net, average=max(1, 2 // recipe.coarse)), tasks)
+    )
     return net
 
 
-def scored_features(labelled: Pictures, reader: Reader, pictures: int | None = None) -> Iterator[Encoded]:
+def scored_features(
+    labelled: Pictures, reader: Reader, pictures: int | None = None, coarse: int = 1
+) -> Iterator[Encoded]:
     """Whole pictures through a reader, one by one, the noise of each from its index.
 
     Args:
         labelled: the pictures.
         reader: what makes features of them.
         pictures: how many, evenly spread; all if left out.
+        coarse: features are averaged over squares of this many cells a side.
     """
     samples = Samples(labelled, keep=False)
     for index in picked(len(samples), pictures):
         sample = samples[index]
         with torch.no_grad():
-            yield encode_view(sample, whole_view(sample.size), reader, seeded(index))
+            yield encode_view(sample, whole_view(sample.size), reader, seeded(index), coarse=coarse)
 
 
 def frozen_space(name: str) -> tuple[NeuralSpace, Card]:
@@ -125,13 +130,16 @@ class Workshop:
 
     def _settings(self, **more: Any) -> dict[str, Any]:
         recipe = self.recipe
-        shared = {"space": self.digest, "input": recipe.input, "dataset": recipe.dataset, "labels": recipe.labels}
-        return {**shared, "splits": recipe.splits, **more}
+        shared = {name: getattr(recipe, name) for name in ("input", "dataset", "labels", "splits", "coarse")}
+        return {"space": self.digest, **shared, **more}
 
     def test_features(self) -> FeatureFile:
         """Features of the test split, at the recipe's fixed noise."""
+        coarse = self.recipe.coarse
         settings = self._settings(noise=self.recipe.test_noise, pictures=len(self.test))
-        return cached_features(self.features, "test", settings, lambda: scored_features(self.test, self.test_reader))
+        return cached_features(
+            self.features, "test", settings, lambda: scored_features(self.test, self.test_reader, coarse=coarse)
+        )
 
     def _variants(self, samples: Samples) -> Iterator[Encoded]:
         views = self.recipe.views
@@ -142,7 +150,7 @@ class Workshop:
                 rng, sample = seeded(self.recipe.seeds[0], 6, variant, index), samples[index]
                 view = draw_view(sample.size, aspect, rng, zoom=views.zoom, scales=views.scales)
                 with torch.no_grad():
-                    yield encode_view(sample, view, self.reader, rng, views.colour)
+                    yield encode_view(sample, view, self.reader, rng, views.colour, self.recipe.coarse)
 
     def source(self, samples: Samples, seed: int) -> LiveSource | CachedSource:
         """Batches as the recipe says."""
@@ -245,7 +253,7 @@ def row_of(trainer: MultitaskTrainer) -> dict[str, Any]:
     from isp_ns.nets.counters import macs_per_pixel, parameters
 
     net, recipe = trainer.average, trainer.recipe
-    probe = torch.zeros(1, net.spec.inputs, 120, 160)
+    probe = torch.zeros(1, net.spec.inputs, 120 // recipe.coarse, 160 // recipe.coarse)
     numbers = [name for name, value in trainer.scores[-1].items() if isinstance(value, float)]
     return {
         "method": trainer.method.name,

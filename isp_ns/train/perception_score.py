@@ -61,7 +61,7 @@ def _truth(
             continue
         sample = samples[index]
         height, width = sample.size
-        columns = features[place].pooled.shape[-1]
+        columns = features[place].pooled.shape[-1] * recipe.coarse
         depth = torch.zeros(1, height, width) if sample.depth is None else sample.depth.float()
         labels = torch.full((height, width), 255) if sample.labels is None else sample.labels[0].long()
         yield canonical_depth(depth, sample.focal_px, width, columns), labels

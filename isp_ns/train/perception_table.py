@@ -23,6 +23,7 @@ def protocol_of(recipe: PerceptionRecipe, space_digest: str) -> dict[str, Any]:
         "space": recipe.space,
         "space_digest": space_digest,
         "raw": f"unprocessed to a mosaic, noise variance {recipe.test_noise} · x + offset in the test split",
+        "grid": f"canonical, averaged over {recipe.coarse} × {recipe.coarse} cells",
         "scored_on": recipe.score_grid,
         "weights": "averaged" if recipe.ema else "as trained",
         "epochs": f"the last, and the mean of the last {recipe.last_epochs}; never the best",

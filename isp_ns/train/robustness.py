@@ -1,7 +1,7 @@
 """What becomes of depth and labels when the camera changes: the same heads on features of the space and on RGB."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from isp_ns.train.perception_run import Workshop, fresh_network, run_folder, run
 from isp_ns.train.perception_score import score_network
 from isp_ns.train.perception_table import protocol_of
 from isp_ns.train.readers import build_reader, fixed_camera
+from isp_ns.train.samples import Encoded
 
 __all__ = ["CONDITIONS", "study_robustness"]
 
@@ -42,11 +43,15 @@ def _conditions(unseen: Sequence[str]) -> dict[str, Cameras]:
 
 
 def _features(workshop: Workshop, name: str, cameras: Cameras, pictures: int) -> FeatureFile:
-    reader = build_reader(workshop.recipe.input, workshop.space, cameras)
-    settings = {"condition": repr(cameras), "input": workshop.recipe.input, "pictures": pictures}
-    settings |= {"space": workshop.digest, "dataset": workshop.recipe.dataset}
-    folder = workshop.features
-    return cached_features(folder, "condition", settings, lambda: scored_features(workshop.test, reader, pictures))
+    recipe, folder = workshop.recipe, workshop.features
+    reader = build_reader(recipe.input, workshop.space, cameras)
+    settings = {"condition": repr(cameras), "input": recipe.input, "pictures": pictures, "coarse": recipe.coarse}
+    settings |= {"space": workshop.digest, "dataset": recipe.dataset}
+
+    def encode() -> Iterator[Encoded]:
+        return scored_features(workshop.test, reader, pictures, recipe.coarse)
+
+    return cached_features(folder, "condition", settings, encode)
 
 
 def study_robustness(

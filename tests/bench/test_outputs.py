@@ -68,8 +68,8 @@ def test_each_net_has_the_multiply_accumulates_of_what_it_runs(rows, heads):
     macs, net = raw_path_macs(load_space("ns-lite")[0]), load_perception(heads)[0]
     pixels, probe = SIZE[0] * SIZE[1], torch.zeros(1, net.spec.inputs, 120, 160)
     trunk = macs_per_pixel(lambda: net.trunk(probe), [net], pixels)
-    # A 3×3 convolution from 8 to 8 channels, and a 1×1 convolution to the outputs.
-    decoder = {task: (9 * 8 * 8 + 8 * wide) * 60 * 80 / pixels for task, wide in (("depth", 2), ("labels", 13))}
+    # A 1×1 convolution from 8 channels to the outputs.
+    decoder = {task: 8 * wide * 60 * 80 / pixels for task, wide in (("depth", 2), ("labels", 13))}
     features = macs["encode"] + macs["denoise"]
     per_pixel = {name: 1e3 * row.kmac_per_pixel for name, row in rows.items()}
     assert per_pixel["image"] == pytest.approx(macs["raw_path"])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,22 @@ def raw() -> str:
     return lines(["camera", "ISO", *head], rows)
 
 
+def compared() -> str:
+    """PSNR and ΔE2000 of each pipeline by ISO, and the median time of a photo."""
+    rows = results("compare_kodak")
+    isos = sorted({row["iso"] for row in rows})
+    table = []
+    for name in dict.fromkeys(row["pipeline"] for row in rows):
+        own = [row for row in rows if row["pipeline"] == name]
+        cells = []
+        for iso in isos:
+            scores = [(row["psnr_db"], row["delta_e_2000"]) for row in own if row["iso"] == iso]
+            psnr, error = (sum(column) / len(scores) for column in zip(*scores, strict=True))
+            cells.append(f"{psnr:.1f} / {error:.2f}")
+        table.append([f"`{name}`", *cells, f"{statistics.median(row['total_ms'] for row in own) / 1000:.2f} s"])
+    return lines(["pipeline", *(f"ISO {iso:g}: dB / ΔE2000" for iso in isos), "time"], table)
+
+
 def heads() -> str:
     """Scores of depth and labels by dataset and ISO."""
     rows = []
@@ -75,7 +92,35 @@ def heads() -> str:
     return lines(["heads", "from RAW of", "ISO", "δ1", "RMSE in m", "rel", "mIoU", "pixels right"], rows)
 
 
-TABLES = {"results/demosaic": demosaic, "results/raw": raw, "results/heads": heads}
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def multitask() -> str:
+    """Scores of single tasks, balancers and distillation: mean over seeds of the mean of the last epochs."""
+    rows = results("multitask_nyuv2")
+    table = []
+    for name in dict.fromkeys(row["method"] for row in rows):
+        own = [row for row in rows if row["method"] == name]
+        scores = []
+        for key, digits in (("aerr_m", 3), ("delta1", 3), ("miou", 3), ("pixel_accuracy", 3)):
+            known = [row["mean"][key] for row in own if key in row["mean"]]
+            scores.append(f"{mean(known):.{digits}f}" if known else "")
+        gains = [row["delta_mtl_mean"] for row in own if row["delta_mtl_mean"] is not None]
+        gain = f"{mean(gains):+.1f} %" if gains else ""
+        cost = [f"{own[0]['parameters'] / 1e6:.2f} M", f"{own[0]['macs'] / 1e6:.0f} M"]
+        table.append([f"`{name}`", str(len(own)), *scores, gain, *cost, f"{mean([r['train_s'] for r in own]):.0f} s"])
+    head = ["method", "seeds", "aErr in m", "δ1", "mIoU", "pixels right", "Δ_MTL", "parameters", "MACs", "training"]
+    return lines(head, table)
+
+
+TABLES = {
+    "results/demosaic": demosaic,
+    "results/raw": raw,
+    "results/heads": heads,
+    "results/compare": compared,
+    "results/multitask": multitask,
+}
 
 
 def table(kind: str) -> str:

@@ -95,8 +95,8 @@ def test_shipped_weights_are_what_their_cards_say(name):
 
 def test_heads_make_the_round_trip_with_their_tasks(tmp_path):
     torch.manual_seed(0)
-    net = PerceptionNet(HeadSpec(20, 8, 12, 16), {"depth": None, "labels": 3})
-    net.trunk.enter[1].running_mean.normal_()
+    net = PerceptionNet(HeadSpec(20, (8, 12, 16), (0, 1, 1)), {"depth": None, "labels": 3})
+    net.trunk.level.running_mean.normal_()
     values = {"name": "tiny-heads", "kind": "perception", "space_id": "test-1", "sizes": net.spec.sizes()}
     values |= {"recipe": "none", "data": {"nothing": "CC0"}, "seed": 0, "steps": 0, "wall_time_s": 0.0}
     values |= {"machine": "a test", "noise": {}, "parameters": {}, "macs_per_pixel": {}, "halo_px": 0}

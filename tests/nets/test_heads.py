@@ -8,7 +8,7 @@ from isp_ns.nets.counters import parameters
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, HeadSpec, PerceptionNet
 from isp_ns.nets.pooling import pooled_channels
 
-SMALL = HeadSpec(20, 8, 12, 16, 1, 1, 1)
+SMALL = HeadSpec(20, (8, 12, 16), (1, 1, 1))
 TASKS = {"depth": None, "labels": 5}
 
 
@@ -53,10 +53,10 @@ def test_a_task_does_not_depend_on_its_neighbour(net):
 
 def test_batch_norms_fold_into_their_convolutions(net):
     x = torch.randn(1, 20, 16, 16)
-    conv, norm = net.trunk.enter
+    conv, norm = net.trunk.down[0][0]
     norm.running_mean.normal_()
     norm.running_var.uniform_(0.5, 2)
-    assert torch.allclose(fuse_conv_bn_eval(conv, norm)(x), net.trunk.enter(x), atol=1e-5)
+    assert torch.allclose(fuse_conv_bn_eval(conv, norm)(x), net.trunk.down[0][0](x), atol=1e-5)
 
 
 def test_canonical_camera_is_that_of_nyu():

@@ -9,7 +9,7 @@ from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS
 from isp_ns.train.feature_file import FeatureFile, cached_features
 from isp_ns.train.feature_source import CachedSource, LiveSource, canonical_depth, encode_view, seeded
 from isp_ns.train.perception_recipe import Method, PerceptionRecipe, Views
-from isp_ns.train.samples import Samples
+from isp_ns.train.samples import Encoded, Samples
 from isp_ns.train.views import View, whole_view
 
 
@@ -140,6 +140,21 @@ def test_cached_batches_and_windows(tmp_path):
     assert equal(straight[3], resumed[0])
     assert straight[0].pooled.shape == (3, 2, 8, 10)
     assert straight[0].labels.shape == (3, 8, 10)
+
+
+def test_enlarged_pictures_stay_with_their_truth(tmp_path):
+    """A ramp that is its own truth: features, labels and (but for the nearer distance) depth show the same places."""
+    ramp = torch.linspace(0, 1, 160).expand(1, 2, 120, 160).to(torch.bfloat16)
+    one = Encoded(ramp, torch.full((1, 1, 120, 160), 3.0), (ramp[:, 0].float() * 100).to(torch.uint8))
+    file = cached_features(tmp_path, "train", {}, lambda: [one])
+    found = batches(CachedSource(file, 1, Grey(), recipe(source="cached", batch=1, enlarge=2.0), 1), range(40))
+    spans = [float(b.pooled[0, 0, 0].float().max() - b.pooled[0, 0, 0].float().min()) for b in found]
+    assert 12 < sum(span == 1 for span in spans) < 28
+    for batch, span in zip(found, spans, strict=True):
+        assert batch.pooled.shape == (1, 2, 120, 160)
+        assert float(batch.depth.mean()) == pytest.approx(3 * span, rel=0.03)
+        assert float((batch.pooled[:, 0].float() * 100 - batch.labels).abs().max()) < 2
+    assert min(spans) < 0.7
 
 
 def test_samples_are_small_and_counted():

@@ -16,7 +16,7 @@ from isp_ns.train.multitask import MultitaskTrainer
 from isp_ns.train.perception_recipe import Method
 from isp_ns.train.samples import Samples
 
-SIZES = {"fine": 8, "middle": 8, "deep": 8, "deep_blocks": 1}
+SIZES = {"widths": (8, 8), "blocks": (0, 1)}
 TORCHJD = ("mgda", "pcgrad", "graddrop", "imtl_g", "imtl")
 
 

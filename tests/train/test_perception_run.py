@@ -15,6 +15,7 @@ from isp_ns.nets.layers import channels_last
 from isp_ns.nets.space import NeuralSpace, SpaceSpec
 from isp_ns.train import perception_export, perception_run
 from isp_ns.train.perception_export import export_perception
+from isp_ns.train.perception_recipe import load_perception_recipe
 from isp_ns.train.perception_run import picked, run_perception
 from isp_ns.train.perception_table import table_of
 from isp_ns.train.robustness import CONDITIONS, study_robustness
@@ -30,7 +31,7 @@ RECIPE = {
     "name": "tiny",
     "dataset": "nyuv2",
     "folder": "two",
-    "net": {"fine": 8, "middle": 8, "deep": 8, "deep_blocks": 1},
+    "net": {"widths": [8, 8], "blocks": [0, 1]},
     "batch": 2,
     "fresh": 2,
     "epochs": 2,
@@ -132,7 +133,7 @@ def test_pictures_are_evenly_spread():
 def test_delta_needs_both_single_networks():
     recipe = SimpleNamespace(
         dataset="d", labels="l", splits=("a", "b"), input="space", space="s", test_noise=0, score_grid="truth", ema=1,
-        last_epochs=1, name="n",
+        last_epochs=1, name="n", coarse=1,
     )  # fmt: skip
     row = {"method": "u", "seed": 1, "tasks": ["depth", "labels"], "balance": "uniform", "distilled": False}
     row |= {"last": {"aerr_m": 0.5, "miou": 0.4}, "mean": {"aerr_m": 0.5, "miou": 0.4}}
@@ -167,3 +168,16 @@ def test_weights_and_card_are_written(job, monkeypatch):
     monkeypatch.setattr(perception_export, "load_space", lambda name: (space, changed))
     with pytest.raises(ModelError, match="have changed since"):
         export_perception(path, folder / "out", folder / "weights", data=folder)
+
+
+def test_a_coarse_grid_halves_the_cells_and_leaves_metres_alone(job):
+    write, folder = job
+    fine, coarse = (
+        perception_run.Workshop.open(load_perception_recipe(write(coarse=n)), folder, folder / f"features{n}")
+        for n in (1, 2)
+    )
+    one, two = fine.test_features()[0], coarse.test_features()[0]
+    assert two.pooled.shape[-2:] == tuple(-(-side // 2) for side in one.pooled.shape[-2:])
+    averaged = torch.nn.functional.avg_pool2d(one.pooled.float(), 2, ceil_mode=True)
+    assert torch.allclose(two.pooled.float(), averaged, atol=0.02)
+    assert float(two.depth.max()) == pytest.approx(float(one.depth.max()), rel=0.01)
