@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import isp_ns
 from isp_ns import content
 from isp_ns.batch.options import Tweak, apply_tweaks
-from isp_ns.core.errors import SettingsError, UnsupportedSensorError
+from isp_ns.core.errors import GraphError, SettingsError, UnsupportedSensorError
 
 if TYPE_CHECKING:
     from isp_ns.core.graph import Graph, Patch
@@ -128,10 +128,19 @@ class Recipe:
             SettingsError: if a flag does not fit the pipeline.
         """
         name, graph = self._base(kind or "bayer")
-        for patch in self.patches:
-            graph = graph.patch(_loaded_patch(patch))
-            name += f" + {patch}" if isinstance(patch, str) else " + patch"
         branch = self.pipeline is None and kind not in (None, "bayer")
+        for patch in self.patches:
+            added = patch if isinstance(patch, str) else "patch"
+            try:
+                graph = graph.patch(_loaded_patch(patch))
+            except GraphError as error:
+                if not branch:
+                    raise
+                raise UnsupportedSensorError(
+                    f"this is {KIND_NAMES[str(kind)]}, which {name} develops, and {added} does not fit there; leave it "
+                    "and the outputs that need it out, or name a pipeline that it fits"
+                ) from error
+            name += f" + {added}"
         graph, remarks = apply_tweaks(graph, self.tweaks, lenient=branch)
         if len(graph.inputs) != 1:
             listed = ", ".join(graph.inputs) or "none"

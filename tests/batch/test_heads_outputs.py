@@ -78,3 +78,10 @@ def test_a_second_run_rewrites_nothing(tmp_path, pipeline):
 def test_a_pipeline_without_depth_says_so(tmp_path):
     with pytest.raises(isp_ns.IspError, match="no output depth"):
         _process(tmp_path, load_pipeline("classic"), ("depth",))
+
+
+def test_a_file_without_a_mosaic_says_why_it_has_no_depth(tmp_path):
+    dng(tmp_path / "in" / "a.dng", size=(120, 176), kind="linear")
+    report = isp_ns.process(tmp_path / "in", tmp_path / "out", outputs=("image", "depth"))
+    assert report.records[0].status == "unsupported"
+    assert "perception does not fit there" in report.records[0].reason
