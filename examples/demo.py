@@ -22,7 +22,7 @@ from isp_ns.data.synth import synthesise
 from isp_ns.io.profile import load_profile
 
 ENLARGEMENT = 1.5
-PICTURE_PX, GAP_PX, LABEL_PX = (400, 300), 12, 34
+PICTURE_PX, GAP_PX, LINE_PX = (400, 300), 12, 26
 PIPELINES = {"neural": "photos", "classic": "classic"}
 """Pipelines of the sheet, and the folders of their photos."""
 COLUMNS = 2
@@ -104,13 +104,13 @@ def strip(folder: Path, shot: DemoShot) -> Image.Image:
             parts[name] = middle(photo)
     parts["what went in"] = middle(original(shot))
     width, height = PICTURE_PX
-    image = Image.new("RGB", (len(parts) * (width + GAP_PX) - GAP_PX, height + LABEL_PX), PAPER)
+    image = Image.new("RGB", (len(parts) * (width + GAP_PX) - GAP_PX, height + 2 * LINE_PX + GAP_PX), PAPER)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=18)
     for i, (name, part) in enumerate(parts.items()):
         left = i * (width + GAP_PX)
         image.paste(part, (left, 0))
-        label = name if i else f"{name}; {shot.label}"
-        draw.text((left, height + 6), label, fill=FAINT if i else INK, font=font)
+        draw.text((left, height + 4), name, fill=FAINT, font=font)
+    draw.text((0, height + 4 + LINE_PX), shot.label, fill=INK, font=font)
     return image
 
 
