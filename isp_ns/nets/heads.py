@@ -1,6 +1,6 @@
 """Depth and label heads: one context trunk on pooled features, and a small decoder per task.
 
-They read the neural space on the canonical grid (`isp_ns.nets.pooling`) and nothing else. The trunk goes down to 1/64
+They read the neural space on the canonical grid (`isp_ns.nets.pooling`) and nothing else. The trunk goes down to 1/128
 of a 640-pixel picture and back, with the mean of the whole picture added at the bottom.
 """
 
@@ -105,7 +105,7 @@ class ContextTrunk(nn.Module):
     """Pooled features to features with context.
 
     Channels of the space differ tenfold in spread, so that the inputs are brought to one by their own statistics first.
-    What a scene is made of needs no fine grid: a quarter of the cells learned as much in a quarter of the time.
+    What a scene is made of needs no fine grid, and a quarter of the cells is a quarter of the work.
 
     Args:
         spec: sizes.
