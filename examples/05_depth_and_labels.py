@@ -14,7 +14,7 @@ from isp_ns.data.scenes import random_room, render
 from isp_ns.data.synth import synthesise
 from isp_ns.io.maps import depth_preview, labels_overlay, write_labels
 from isp_ns.ops.transfer import encode
-from isp_ns.stages.neural_heads import heads_card
+from isp_ns.stages.neural_weights import heads_card
 
 if len(sys.argv) > 1:
     frame = read_raw(sys.argv[1])

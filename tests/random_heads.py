@@ -7,7 +7,7 @@ import torch
 
 from isp_ns.nets.cards import Card, load_perception, load_space, save_perception, weights_folder
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
-from isp_ns.nets.pooling import pooled_channels
+from isp_ns.nets.pooling import packed_channels, pooled_channels
 
 CLASSES = [{"name": f"class {index}", "colour": [20 * index, 255 - 20 * index, 128]} for index in range(13)]
 
@@ -18,7 +18,7 @@ def save_random_heads(folder, name="nyu-lite", tasks=None):
         (folder / path.name).symlink_to(path)
     space, card = load_space("ns-lite", folder)
     torch.manual_seed(0)
-    channels = pooled_channels(space.spec.z_b, space.spec.z_t)
+    channels = packed_channels(pooled_channels(space.spec.z_b, space.spec.z_t))
     net = PerceptionNet(HeadSpec(channels, (8, 12, 16), (0, 1, 1)), tasks or {"depth": None, "labels": 13})
     values = {"name": name, "kind": "perception", "space_id": card.space_id, "sizes": net.spec.sizes()}
     values |= {"recipe": "none", "data": {"nothing": "CC0"}, "seed": 0, "steps": 0, "wall_time_s": 0.0}

@@ -74,7 +74,7 @@ def sample(
         "labels": lambda: (rgb[:1] * 10).floor(),
     }
     measured = {"tone.local": torch.zeros(19, 16, 16), "raw.aberration": torch.tensor([[1e-3, 0.0], [-1e-3, 0.0]])}
-    measured |= {"neural.context": torch.zeros(140, 16, 16), "neural.depth": torch.zeros(15, 8, 8)}
+    measured |= {"neural.context": torch.zeros(80, 16, 16), "neural.depth": torch.zeros(15, 8, 8)}
     measured |= {"neural.segment": torch.zeros(15, 8, 8)}
     stats = measured.get(stage, torch.tensor([0.18]))
     values = {"gains": torch.tensor([1.9, 1.0, 1.5]), "matrix": torch.eye(3), "stats": stats}

@@ -20,7 +20,7 @@ from isp_ns.io.read import read_image
 from isp_ns.metrics import psnr
 from isp_ns.nets import cards
 from isp_ns.ops.transfer import encode
-from isp_ns.stages import neural, neural_heads
+from isp_ns.stages import neural_weights
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -87,7 +87,7 @@ def random_heads(tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     folder.mkdir()
     save_random_heads(folder)
-    caches = neural_heads.heads_card, neural_heads._heads, neural._card
+    caches = neural_weights.heads_card, neural_weights.heads_of, neural_weights.space_card
     monkeypatch.setattr(cards, "weights_folder", lambda: folder)
     for cache in caches:
         cache.cache_clear()

@@ -45,7 +45,7 @@ def needs_heads(outputs: Sequence[str]) -> bool:
 
 def class_table(graph: "Graph") -> Classes | None:
     """Names and colours of the classes that a pipeline finds, None if it finds none."""
-    from isp_ns.stages.neural_heads import heads_card
+    from isp_ns.stages.neural_weights import heads_card
 
     for node in graph.nodes.values():
         if node.stage == "neural.segment":

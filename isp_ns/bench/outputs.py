@@ -24,7 +24,7 @@ from isp_ns.io.raw import read_raw
 from isp_ns.nets.cards import load_perception, load_space, save_perception, shipped_cards
 from isp_ns.nets.counters import macs_per_pixel, parameters
 from isp_ns.nets.heads import PerceptionNet
-from isp_ns.nets.pooling import pooled_size
+from isp_ns.nets.pooling import pooled_size, share_size
 
 __all__ = ["ONE_PASS", "ON_PHOTO", "OUTPUTS", "SIZE", "THREE_NETS", "USUAL_HEADS", "measure_outputs"]
 
@@ -182,11 +182,20 @@ def _head_networks(graph: Graph) -> list[PerceptionNet]:
 
 
 def _head_macs(graph: Graph, size: tuple[int, int]) -> float:
-    """Multiply-accumulates of heads per pixel of a picture; they run once, on the pooled grid."""
+    """Multiply-accumulates of heads per pixel of a picture; they run once, on the pooled grid.
+
+    So does the encoder where the picture is larger than that, as its mean colours enter the space again.
+    """
     total = 0.0
+    rows, columns = share_size(*size)
+    if (rows, columns) != pooled_size(*size):
+        pooling = [str(n.values["space"]) for n in graph.nodes.values() if n.stage == "neural.pool"]
+        for encoder in (load_space(weights)[0].e_raw for weights in pooling):
+            mosaic = torch.zeros(1, 1, rows, columns)
+            total += macs_per_pixel(functools.partial(encoder, mosaic), [encoder], size[0] * size[1])
     for net in _head_networks(graph):
-        pooled = torch.zeros(1, net.spec.inputs, *pooled_size(*size))
-        total += macs_per_pixel(functools.partial(net, pooled), [net], size[0] * size[1])
+        cells = torch.zeros(1, net.spec.inputs, *(-(-side // 2) for side in pooled_size(*size)))
+        total += macs_per_pixel(functools.partial(net.answer, cells), [net], size[0] * size[1])
     return total
 
 

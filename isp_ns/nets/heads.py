@@ -1,7 +1,7 @@
 """Depth and label heads: one context trunk on pooled features, and a small decoder per task.
 
-They read the neural space on the canonical grid (`isp_ns.nets.pooling`) and nothing else. The trunk goes down to 1/128
-of a 640-pixel picture and back, with the mean of the whole picture added at the bottom.
+They read the neural space on packed cells of the canonical grid (`isp_ns.nets.pooling`) and nothing else. The trunk
+goes down to 1/128 of a 640-pixel picture and back, with the mean of the whole picture added at the bottom.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isp_ns.nets.pooling import POOLED_LONG
+from isp_ns.nets.pooling import POOLED_LONG, mirror_cells
 
 __all__ = ["CANONICAL_FOCAL_CELLS", "ContextTrunk", "DepthDecoder", "HeadSpec", "LabelDecoder", "PerceptionNet"]
 
@@ -29,10 +29,9 @@ class HeadSpec:
     """The sizes of a context trunk.
 
     Attributes:
-        inputs: channels of the pooled features.
-        widths: channels at 1, 1/2, 1/4, ... of the averaged grid.
+        inputs: channels of packed features.
+        widths: channels at 1, 1/2, 1/4, ... of the grid of packed cells.
         blocks: residual blocks at each of them.
-        average: squares of this many cells a side are averaged first.
 
     Raises:
         ValueError: without a level, or if widths and blocks differ in number.
@@ -41,7 +40,6 @@ class HeadSpec:
     inputs: int
     widths: Sequence[int] = (32, 64, 96, 96, 80)
     blocks: Sequence[int] = (0, 0, 2, 1, 1)
-    average: int = 2
 
     def __post_init__(self) -> None:
         if not self.widths or len(self.widths) != len(self.blocks):
@@ -59,8 +57,7 @@ class HeadSpec:
 
     def sizes(self) -> dict[str, Any]:
         """The spec in plain values, for cards."""
-        levels = {"widths": list(self.widths), "blocks": list(self.blocks)}
-        return {"inputs": self.inputs, **levels, "average": self.average}
+        return {"inputs": self.inputs, "widths": list(self.widths), "blocks": list(self.blocks)}
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -102,7 +99,7 @@ class _Up(nn.Module):
 
 
 class ContextTrunk(nn.Module):
-    """Pooled features to features with context.
+    """Packed features to features with context.
 
     Channels of the space differ tenfold in spread, so that the inputs are brought to one by their own statistics first.
     What a scene is made of needs no fine grid, and a quarter of the cells is a quarter of the work.
@@ -117,7 +114,6 @@ class ContextTrunk(nn.Module):
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
         widths = spec.widths
-        self.average = spec.average
         self.level = nn.BatchNorm2d(spec.inputs, affine=False)
         before = (spec.inputs, *widths)
         self.down = nn.ModuleList(
@@ -128,12 +124,8 @@ class ContextTrunk(nn.Module):
         # Coarse joins decide little; 3×3 is kept for those that draw the outlines.
         self.up = nn.ModuleList(_Up(widths[i + 1], widths[i], 3 if i < 2 else 1) for i in range(len(widths) - 1))
 
-    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled features (B, inputs, r, c) to the coarsest map (B, deep, ·, ·) and the finest (B, fine, ⌈r/2⌉, ⌈c/2⌉).
-
-        The finest has a cell for every `average` cells of the grid, two unless the spec says otherwise.
-        """
-        cells = F.avg_pool2d(pooled, self.average, ceil_mode=True) if self.average > 1 else pooled
+    def forward(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Packed features (B, inputs, r, c) to the coarsest map (B, deep, ·, ·) and the finest (B, fine, r, c)."""
         rows, columns = cells.shape[-2:]
         multiple = 2 ** (len(self.down) - 1)
         maps = [F.pad(self.level(cells), (0, -columns % multiple, 0, -rows % multiple), mode="replicate")]
@@ -227,15 +219,23 @@ class PerceptionNet(nn.Module):
             raise ValueError(f"this network has no head {task!r}; it has {', '.join(self.decoders)}")
         return self.decoders[task]
 
-    def features(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled features (B, inputs, r, c) to the deep and the fine map of the trunk."""
-        deep, fine = self.trunk(pooled)
+    def features(self, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Packed features (B, inputs, r, c) to the deep and the fine map of the trunk."""
+        deep, fine = self.trunk(cells)
         return deep, fine
 
     def decode(self, fine: Tensor) -> dict[str, Tensor]:
         """The fine map to the output of every task, by name."""
         return {task: decoder(fine) for task, decoder in self.decoders.items()}
 
-    def forward(self, pooled: Tensor) -> dict[str, Tensor]:
-        """Pooled features (B, inputs, r, c) to outputs (B, ·, ⌈r/2⌉, ⌈c/2⌉) by task."""
-        return self.decode(self.features(pooled)[1])
+    def forward(self, cells: Tensor) -> dict[str, Tensor]:
+        """Packed features (B, inputs, r, c) to outputs (B, ·, r, c) by task."""
+        return self.decode(self.features(cells)[1])
+
+    def answer(self, cells: Tensor) -> dict[str, Tensor]:
+        """The mean of the outputs for a picture and, mirrored back, for its mirror image; shapes as of `forward`.
+
+        Source: averaging over transformed inputs (Krizhevsky et al. 2012), here of exactly mirrored features.
+        """
+        there, back = self(cells), self(mirror_cells(cells))
+        return {task: (output + back[task].flip(-1)) / 2 for task, output in there.items()}

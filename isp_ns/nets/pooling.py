@@ -1,19 +1,40 @@
 """Features on a canonical grid: what the depth and label heads read, whatever the size of the picture.
 
-A photo has 12 to 50 megapixels, a picture that heads are trained on 0.3. The mean of the features over the cells of
-one grid, 160 on the long side, makes them alike; tile by tile it is a sum of shares.
+A photo has 12 to 50 megapixels, a picture that heads are trained on 0.3. The grid has 160 cells on the long side, those
+of z_t for 640 pixels. Learned features tell of the texture of the pixels that they were made of: their mean over the
+cells of a large photo is unlike what they are at 640 pixels. Colours are alike. So of a larger picture the mean of the
+colours that are packed in z_b is taken, 640 pixels on its long side, and enters the space again as a mosaic: heads see
+what they would see of the same photo from a small sensor. So do pictures that never were a mosaic. Tile by tile, means
+are sums of shares.
 """
 
 import functools
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from isp_ns.nets.encoder import PACKED_RGB
+from isp_ns.nets.layers import unpack
 
-__all__ = ["POOLED_LONG", "TILE_ALIGN_PX", "on_grid", "pool_features", "pool_tile", "pooled_channels", "pooled_size"]
+__all__ = [
+    "POOLED_LONG",
+    "TILE_ALIGN_PX",
+    "MosaicEncoder",
+    "enter_space",
+    "mirror_cells",
+    "on_grid",
+    "pack_cells",
+    "packed_channels",
+    "pool_features",
+    "pool_tile",
+    "pooled_channels",
+    "pooled_size",
+    "share_size",
+    "spread_cells",
+]
 
 POOLED_LONG = 160
 """Cells on the long side of the canonical grid: those of z_t for a picture of 640 × 480 pixels."""
@@ -23,12 +44,22 @@ TILE_ALIGN_PX = 16
 
 _SHORTEST = 8
 _COLOURS = 3
-_BLOCKS = (4, 2)
-_CELLS_PER_BLOCK = 2
-_COARSE_PX = 4
+_BLOCKS_PX = (8, 4, 2)
+_BLOCKS_PER_PIXEL = 2
+_CELL_PX = 4
+_PACKED_SIDE = 4
+"""Pixels of colour on each side of a packed cell."""
 
 _Window = tuple[tuple[int, int], tuple[int, int]]
 """First and stop of rows and of columns of a grid."""
+
+
+class MosaicEncoder(Protocol):
+    """What takes a mosaic into a space, such as `isp_ns.nets.space.NeuralSpace`."""
+
+    def encode(self, mosaic: Tensor, *, encoding: str) -> tuple[Tensor, Tensor]:
+        """An RGGB mosaic (B, 1, H, W) to z_b and z_t."""
+        ...
 
 
 def pooled_size(height_px: int, width_px: int) -> tuple[int, int]:
@@ -43,9 +74,28 @@ def pooled_size(height_px: int, width_px: int) -> tuple[int, int]:
 def pooled_channels(z_b: int, z_t: int) -> int:
     """Channels of pooled features for a space of `z_b` and `z_t` channels.
 
-    Source: z_b on twice the grid gives four channels for each; its packed picture counts as three colours.
+    Source: `pool_features`.
     """
-    return 4 * (_COLOURS + z_b - PACKED_RGB) + z_t
+    return z_b + z_t
+
+
+def _by_colours(full_size_px: tuple[int, int], of_mosaic: bool) -> bool:
+    return not of_mosaic or max(full_size_px) > _CELL_PX * POOLED_LONG
+
+
+def share_size(height_px: int, width_px: int, *, of_mosaic: bool = True) -> tuple[int, int]:
+    """Rows and columns of the grid that shares of tiles are on: four times the canonical one where colours are pooled.
+
+    Args:
+        height_px: of the full picture.
+        width_px: of the full picture.
+        of_mosaic: whether the features are of a mosaic.
+
+    Source: see `pool_tile`.
+    """
+    rows, columns = pooled_size(height_px, width_px)
+    by_colours = _by_colours((height_px, width_px), of_mosaic)
+    return (_CELL_PX * rows, _CELL_PX * columns) if by_colours else (rows, columns)
 
 
 def _overlaps(cells: int, length: float, start: int, count: int) -> Tensor:
@@ -77,16 +127,10 @@ def _window(
 ) -> _Window:
     """The cells of the grid that a tile may have a share in; interpolation reaches one cell of z_t further."""
     rows, columns = (
-        (max(0, start - _COARSE_PX) * cells // full, -(-min(full, start + count + _COARSE_PX) * cells // full))
+        (max(0, start - _CELL_PX) * cells // full, -(-min(full, start + count + _CELL_PX) * cells // full))
         for cells, full, start, count in zip(grid, full_px, start_px, size_px, strict=True)
     )
     return rows, columns
-
-
-def _block(grid: tuple[int, int], full_size_px: tuple[int, int], scale: int) -> int:
-    """Side of the blocks of cells that are averaged first: large pictures have several for each cell of the grid."""
-    ratio = min(full / scale / cells for cells, full in zip(grid, full_size_px, strict=True))
-    return next((block for block in _BLOCKS if ratio >= _CELLS_PER_BLOCK * block), 1)
 
 
 def _means(cells: Tensor, axis: int, block: int) -> Tensor:
@@ -103,6 +147,26 @@ def _means(cells: Tensor, axis: int, block: int) -> Tensor:
 
 
 def _shares(
+    cells: Tensor,
+    scale: int,
+    grid: tuple[int, int],
+    full_size_px: tuple[int, int],
+    origin_px: tuple[int, int],
+    window: _Window,
+) -> Tensor:
+    """Area-weighted sums of cells (B, h, w, C) of `scale` pixels onto the window of `grid`, (B, C, rows, columns)."""
+    rows, columns = (
+        _weights(size, full / scale, origin // scale, count, *wanted).to(cells.device)
+        for size, full, origin, count, wanted in zip(
+            grid, full_size_px, origin_px, cells.shape[1:3], window, strict=True
+        )
+    )
+    summed = (rows @ cells.float().flatten(2)).unflatten(2, cells.shape[2:])  # type: ignore[no-untyped-call]
+    out: Tensor = (columns @ summed).permute(0, 3, 1, 2)
+    return out
+
+
+def _interpolated(
     z: Tensor,
     scale: int,
     grid: tuple[int, int],
@@ -110,25 +174,35 @@ def _shares(
     origin_px: tuple[int, int],
     window: _Window,
 ) -> Tensor:
-    """Area-weighted sums of a map with one cell per `scale` pixels onto the window of `grid`, (B, C, rows, columns)."""
+    """A tile's share of a map with one cell per `scale` pixels on a grid that has as many cells, or more."""
     size = (z.shape[-2], z.shape[-1])
-    if full_size_px == (scale * size[0], scale * size[1]) and size[0] <= grid[0] and size[1] <= grid[1]:
+    if full_size_px == (scale * size[0], scale * size[1]):
         # The weights of a whole picture are the identity, or those of plain interpolation.
         return z.float() if size == grid else F.interpolate(z.float(), grid, mode="bilinear", align_corners=False)
-    # With the channels last, as they come, so that nothing large is copied.
-    cells = z.permute(0, 2, 3, 1)
-    block = _block(grid, full_size_px, scale)
-    if block > 1:
-        cells, scale = _means(_means(cells, 1, block), 2, block), scale * block
-    rows, columns = (
-        _weights(cells, full / scale, origin // scale, count, *wanted).to(z.device)
-        for cells, full, origin, count, wanted in zip(
-            grid, full_size_px, origin_px, cells.shape[1:3], window, strict=True
-        )
-    )
-    summed = (rows @ cells.float().flatten(2)).unflatten(2, cells.shape[2:])  # type: ignore[no-untyped-call]
-    out: Tensor = (columns @ summed).permute(0, 3, 1, 2)
-    return out
+    return _shares(z.permute(0, 2, 3, 1), scale, grid, full_size_px, origin_px, window)
+
+
+def _mean_colours(
+    z_b: Tensor,
+    grid: tuple[int, int],
+    size_px: tuple[int, int],
+    full_size_px: tuple[int, int],
+    origin_px: tuple[int, int],
+    window: _Window,
+) -> Tensor:
+    """A tile's share of the picture that z_b carries, on another grid of pixels: means, or interpolated."""
+    ratio = min(full / pixels for pixels, full in zip(grid, full_size_px, strict=True))
+    block_px = next((block for block in _BLOCKS_PX if ratio >= _BLOCKS_PER_PIXEL * block), 1)
+    if block_px == 1:
+        rgb = unpack(z_b[:, :PACKED_RGB])[..., : size_px[0], : size_px[1]]
+        return _shares(rgb.permute(0, 2, 3, 1), 1, grid, full_size_px, origin_px, window)
+    # With the channels last, as they come; the four pixels of a cell are added last, when there are few of them.
+    cells = z_b.permute(0, 2, 3, 1)[..., :PACKED_RGB]
+    if block_px > 2:
+        cells = _means(_means(cells, 1, block_px // 2), 2, block_px // 2)
+    packed = _shares(cells, block_px, grid, full_size_px, origin_px, window)
+    colours: Tensor = packed.unflatten(1, (_COLOURS, 4)).mean(2)  # type: ignore[no-untyped-call]
+    return colours
 
 
 def pool_tile(
@@ -138,8 +212,11 @@ def pool_tile(
     size_px: tuple[int, int],
     full_size_px: tuple[int, int],
     origin_px: tuple[int, int] = (0, 0),
+    of_mosaic: bool = True,
 ) -> tuple[Tensor, tuple[int, int]]:
-    """A tile's share of the pooled features of its picture, of no more cells than it has a share in.
+    """A tile's share of what is pooled of its picture, of no more cells than it has a share in.
+
+    Shares of disjoint tiles that cover the picture add up to the whole.
 
     Args:
         z_b: (B, C_b, ⌈H/2⌉, ⌈W/2⌉); the first 12 channels are the packed picture.
@@ -147,58 +224,78 @@ def pool_tile(
         size_px: H and W of the tile; cells beyond them do not count.
         full_size_px: of the full picture.
         origin_px: where the tile begins, multiples of 16.
+        of_mosaic: whether the features are of a mosaic.
 
     Returns:
-        (B, C, rows, columns), float32, as from `pool_features`, and the row and column of the grid that it begins at.
-
-    Raises:
-        ValueError: if a tile does not begin at multiples of 16.
-
-    Source: see `pool_features`.
-    """
-    if any(start % TILE_ALIGN_PX for start in origin_px):
-        raise ValueError(f"a tile of features begins at multiples of {TILE_ALIGN_PX} pixels, not at {origin_px}")
-    grid = pooled_size(*full_size_px)
-    (top, bottom), (left, right) = window = _window(grid, full_size_px, origin_px, size_px)
-    fine = z_b[..., : -(-size_px[0] // 2), : -(-size_px[1] // 2)]
-    coarse = z_t[..., : -(-size_px[0] // 4), : -(-size_px[1] // 4)]
-    twice = (2 * top, 2 * bottom), (2 * left, 2 * right)
-    pooled_b = _shares(fine, 2, (2 * grid[0], 2 * grid[1]), full_size_px, origin_px, twice)
-    colours = pooled_b[:, :PACKED_RGB].unflatten(1, (_COLOURS, 4)).mean(2)  # type: ignore[no-untyped-call]
-    detail = F.pixel_unshuffle(torch.cat([colours, pooled_b[:, PACKED_RGB:]], 1), 2)
-    return torch.cat([detail, _shares(coarse, 4, grid, full_size_px, origin_px, window)], 1), (top, left)
-
-
-def pool_features(
-    z_b: Tensor,
-    z_t: Tensor,
-    *,
-    size_px: tuple[int, int],
-    full_size_px: tuple[int, int] | None = None,
-    origin_px: tuple[int, int] = (0, 0),
-) -> Tensor:
-    """The mean of features over the cells of the canonical grid of the full picture, or a tile's share of it.
-
-    Shares of disjoint tiles that cover the picture add up to the whole.
-
-    Args:
-        z_b: (B, C_b, ⌈H/2⌉, ⌈W/2⌉); the first 12 channels are the packed picture.
-        z_t: (B, C_t, ⌈H/4⌉, ⌈W/4⌉).
-        size_px: H and W of the picture or tile; cells beyond them do not count.
-        full_size_px: of the full picture; `size_px` if left out.
-        origin_px: where the tile begins, multiples of 16.
-
-    Returns:
-        (B, 4·(3 + C_b - 12) + C_t, rows, columns), float32: z_b on twice the grid, packed, then z_t.
+        (B, C, rows, columns), float32, and the row and column of the grid that it begins at: of a mosaic of up to 640
+        pixels features as from `pool_features`; of anything else its mean colours on four times the canonical grid,
+        which are for `enter_space`.
 
     Raises:
         ValueError: if a tile does not begin at multiples of 16.
 
     Source: area-weighted mean; linear interpolation where the picture has fewer cells than the grid.
     """
-    full = full_size_px or size_px
-    share, first = pool_tile(z_b, z_t, size_px=size_px, full_size_px=full, origin_px=origin_px)
-    return on_grid(share, first, pooled_size(*full))
+    if any(start % TILE_ALIGN_PX for start in origin_px):
+        raise ValueError(f"a tile of features begins at multiples of {TILE_ALIGN_PX} pixels, not at {origin_px}")
+    grid = share_size(*full_size_px, of_mosaic=of_mosaic)
+    window = _window(grid, full_size_px, origin_px, size_px)
+    (top, bottom), (left, right) = window
+    fine = z_b[..., : -(-size_px[0] // 2), : -(-size_px[1] // 2)]
+    if _by_colours(full_size_px, of_mosaic):
+        return _mean_colours(fine, grid, size_px, full_size_px, origin_px, window), (top, left)
+    coarse = z_t[..., : -(-size_px[0] // 4), : -(-size_px[1] // 4)]
+    twice = (2 * top, 2 * bottom), (2 * left, 2 * right)
+    pooled_b = _interpolated(fine, 2, (2 * grid[0], 2 * grid[1]), full_size_px, origin_px, twice)
+    pooled_t = _interpolated(coarse, 4, grid, full_size_px, origin_px, window)
+    return _joined(pooled_b, pooled_t), (top, left)
+
+
+def _joined(z_b: Tensor, z_t: Tensor) -> Tensor:
+    """z_b on twice the grid and z_t on the grid as one map on the grid: only of colours, the detail is kept."""
+    colours = z_b[:, :PACKED_RGB].unflatten(1, (_COLOURS, 4)).mean(2)  # type: ignore[no-untyped-call]
+    return torch.cat([F.pixel_unshuffle(colours, 2), F.avg_pool2d(z_b[:, PACKED_RGB:], 2), z_t], 1)
+
+
+def enter_space(pooled: Tensor, space: MosaicEncoder) -> Tensor:
+    """What is pooled of a whole picture as features, whatever its size.
+
+    Args:
+        pooled: (B, C, rows, columns) features, which stay as they are, or mean colours.
+        space: that they are of.
+
+    Returns:
+        (B, C_b + C_t, rows, columns) on the canonical grid, as from `pool_features`.
+
+    Source: our own. E_rgb would take the colours as they are, but its learned features differ from those of E_raw, as
+        what the decoder has to add to a picture differs from what it adds to a mosaic.
+    """
+    if pooled.shape[1] != _COLOURS:
+        return pooled
+    mosaic = pooled[:, 1:2].clone()
+    for plane, start in ((0, 0), (2, 1)):
+        mosaic[:, 0, start::2, start::2] = pooled[:, plane, start::2, start::2]
+    # It is coded already, as the picture in z_b is.
+    z_b, z_t = space.encode(mosaic, encoding="identity")
+    return _joined(z_b.float(), z_t.float())
+
+
+def pool_features(z_b: Tensor, z_t: Tensor, *, size_px: tuple[int, int], space: MosaicEncoder) -> Tensor:
+    """The features of a whole picture on its canonical grid.
+
+    Args:
+        z_b: (B, C_b, ⌈H/2⌉, ⌈W/2⌉); the first 12 channels are the packed picture.
+        z_t: (B, C_t, ⌈H/4⌉, ⌈W/4⌉).
+        size_px: H and W; cells beyond them do not count.
+        space: that larger pictures enter again.
+
+    Returns:
+        (B, C_b + C_t, rows, columns), float32: colours on twice the grid, packed, the learned channels of z_b, z_t.
+
+    Source: see `pool_tile` and `enter_space`.
+    """
+    share, _ = pool_tile(z_b, z_t, size_px=size_px, full_size_px=size_px)
+    return enter_space(share, space)
 
 
 def on_grid(share: Tensor, first: tuple[int, int], grid: tuple[int, int]) -> Tensor:
@@ -213,3 +310,58 @@ def on_grid(share: Tensor, first: tuple[int, int], grid: tuple[int, int]) -> Ten
     """
     (top, left), (rows, columns) = first, share.shape[-2:]
     return F.pad(share, (left, grid[1] - left - columns, top, grid[0] - top - rows))
+
+
+def pack_cells(pooled: Tensor, side: int = 2) -> Tensor:
+    """Squares of cells as one: colours packed, so that their detail is kept, and the mean of all other channels.
+
+    Args:
+        pooled: (B, C, rows, columns) as from `pool_features`.
+        side: cells on each side of a square, even.
+
+    Returns:
+        (B, C - 12 + 48, ⌈rows/side⌉, ⌈columns/side⌉); the first 48 are 4 × 4 pixels of each colour.
+
+    Source: pixel shuffling (Shi et al. 2016).
+    """
+    down, right = (-length % side for length in pooled.shape[-2:])
+    whole = F.pad(pooled, (0, right, 0, down), mode="replicate") if down or right else pooled
+    colours = F.pixel_shuffle(whole[:, :PACKED_RGB], 2)
+    if side > 2:
+        colours = F.avg_pool2d(colours, side // 2)
+    others = F.avg_pool2d(whole[:, PACKED_RGB:], side)
+    return torch.cat([F.pixel_unshuffle(colours, _PACKED_SIDE), others], 1)
+
+
+def packed_channels(pooled: int) -> int:
+    """Channels of packed cells of features of `pooled` channels.
+
+    Source: `pack_cells`.
+    """
+    return pooled - PACKED_RGB + _COLOURS * _PACKED_SIDE**2
+
+
+def mirror_cells(packed: Tensor) -> Tensor:
+    """Packed cells of the same scene, mirrored left to right.
+
+    Args:
+        packed: as from `pack_cells`; features of a mirrored mosaic come from mirrored kernels, so that this is exact.
+
+    Source: definition of pixel packing.
+    """
+    count = _COLOURS * _PACKED_SIDE**2
+    turned = packed.flip(-1)
+    pixels = turned[:, :count].unflatten(1, (-1, _PACKED_SIDE))  # type: ignore[no-untyped-call]
+    return torch.cat([pixels.flip(2).flatten(1, 2), turned[:, count:]], 1)
+
+
+def spread_cells(packed: Tensor) -> tuple[Tensor, Tensor]:
+    """Packed cells as colours (B, 3, 4 · rows, 4 · columns) and all other channels (B, ·, rows, columns).
+
+    Args:
+        packed: as from `pack_cells`.
+
+    Source: the inverse of pixel packing (Shi et al. 2016).
+    """
+    count = _COLOURS * _PACKED_SIDE**2
+    return F.pixel_shuffle(packed[:, :count], _PACKED_SIDE), packed[:, count:]

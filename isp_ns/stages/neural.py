@@ -1,13 +1,11 @@
 """The neural space as stages: a mosaic or a picture into features, features denoised, features into a picture.
 
-With `neural_heads`, this family alone knows both networks and frames. Weights are loaded once, when a stage that names
-them first runs.
+With `neural_heads`, this family alone knows both networks and frames.
 """
 
-import functools
 import logging
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 
@@ -18,14 +16,11 @@ from isp_ns.core.parameters import Between
 from isp_ns.core.ports import CameraRgb, FeatureMaps, LinearRgb, Mosaic
 from isp_ns.core.reach import Local, Params
 from isp_ns.core.stage import stage
-from isp_ns.nets.cards import Card, load_space
-from isp_ns.nets.int8 import int8_is_fast, to_int8
 from isp_ns.nets.layers import batch_of_one
-from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.reach import REACHES, SpaceReach
-from isp_ns.nets.space import SPECS, NeuralSpace
+from isp_ns.nets.space import SPECS
 from isp_ns.stages import neural_heads as neural_heads
-from isp_ns.stages.neural_heads import card_of
+from isp_ns.stages.neural_weights import Precision, space_card, space_of
 from isp_ns.stages.raw import noise_of
 
 __all__ = ["decode", "decode_rgb", "denoise", "encode", "encode_rgb"]
@@ -39,45 +34,14 @@ ENCODING = "sqrt"
 """How linear light is shown to the networks."""
 
 Strength = Annotated[float, Between(0, 4)]
-Precision = Literal["auto", "fp32", "bf16", "int8"]
-
-
-@functools.lru_cache(maxsize=4)
-def _loaded(weights: str, precision: str) -> NeuralSpace:
-    try:
-        space, card = load_space(weights)
-        if precision == "auto":
-            precision = _fastest(card)
-        twin = to_int8(space, card.activations) if precision == "int8" else space
-        twin = to_bf16(space) if precision == "bf16" else twin
-    except ValueError as error:
-        raise ModelError(str(error)) from None
-    return twin.requires_grad_(False)
-
-
-def _fastest(card: Card) -> str:
-    """The fastest arithmetic of this processor that the weights were measured for."""
-    if card.activations and int8_is_fast():
-        return "int8"
-    return "bf16" if bf16_is_fast() else "fp32"
-
-
-def space_of(weights: str, precision: Precision = "auto") -> NeuralSpace:
-    """The networks of `weights`, in the fastest arithmetic of this processor where `precision` is "auto"."""
-    return _loaded(weights, precision)
-
-
-@functools.lru_cache(maxsize=8)
-def _card(weights: str) -> Card:
-    return card_of(weights, "space", "neural space")
 
 
 def _space_id(params: Params) -> str:
-    return _card(str(params["weights"])).space_id
+    return space_card(str(params["weights"])).space_id
 
 
 def _reach(params: Params) -> SpaceReach:
-    card = _card(str(params["weights"]))
+    card = space_card(str(params["weights"]))
     for name, spec in SPECS.items():
         if asdict(spec) == card.sizes:
             return REACHES[name]
@@ -89,7 +53,7 @@ def _features(raw: Frame, z: tuple[torch.Tensor, torch.Tensor], weights: str) ->
     b, t = z[0][0, :, : 2 * rows, : 2 * columns], z[1][0, :, :rows, :columns]
     height, width = raw.size
     b = b[:, : -(-height // 2), : -(-width // 2)]
-    return Features(b, t, _card(weights).space_id, raw.meta, raw.origin, raw.size, raw.full_size)
+    return Features(b, t, space_card(weights).space_id, raw.meta, raw.origin, raw.size, raw.full_size)
 
 
 @stage("neural.encode", reach=Local(halo=lambda p: _reach(p).encode_px, align=4), narrow=_space_id)
@@ -155,7 +119,7 @@ def _warn_of_noise(meta: Meta, weights: str) -> None:
     if meta.noise is None:
         _log.warning("the noise of the sensor is unknown, so little is removed; a camera profile or DNG can tell it")
         return
-    known = _card(weights).noise.get("camera_sigma_at_grey")
+    known = space_card(weights).noise.get("camera_sigma_at_grey")
     sigma = min((scale * _GREY + offset) ** 0.5 for scale, offset in meta.noise)
     if known and sigma > _TOLERANCE * known[1]:
         _log.warning(

@@ -16,12 +16,12 @@ from isp_ns.core.meta import Meta
 from isp_ns.core.ports import Depth, FeatureMaps, Labels, Port, Stats
 from isp_ns.core.reach import WHOLE, Local, Params, Reduce
 from isp_ns.core.stage import stage
-from isp_ns.nets.cards import Card, find_card, load_perception, read_card, shipped_cards
-from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, PerceptionNet
+from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS
 from isp_ns.nets.layers import batch_of_one
-from isp_ns.nets.pooling import TILE_ALIGN_PX, on_grid, pool_tile, pooled_size
+from isp_ns.nets.pooling import TILE_ALIGN_PX, enter_space, on_grid, pack_cells, pool_tile, pooled_size, share_size
+from isp_ns.stages.neural_weights import heads_card, heads_of, space_of
 
-__all__ = ["card_of", "context", "depth", "focal_share", "heads_card", "pool", "segment"]
+__all__ = ["context", "depth", "focal_share", "pool", "segment"]
 
 Place = Annotated[Frame, Port("sensor|sensor_rgb|mosaic|camera_rgb|linear_rgb|display_rgb")]
 """Any frame of the picture: only where it lies and what is known of the shot is read, so the cheapest one serves."""
@@ -29,40 +29,6 @@ Place = Annotated[Frame, Port("sensor|sensor_rgb|mosaic|camera_rgb|linear_rgb|di
 _FILM_WIDTH_MM = 36.0
 _NO_METRES = "relative"
 _BLOCKS_PER_CELL = 16
-
-
-@functools.lru_cache(maxsize=8)
-def heads_card(weights: str) -> Card:
-    """The card of depth and label heads, by name or by the path of their weights.
-
-    Raises:
-        ModelError: if there are none.
-    """
-    return card_of(weights, "perception", "depth and label heads")
-
-
-def card_of(weights: str, kind: str, what: str) -> Card:
-    """The card of weights of a kind.
-
-    Raises:
-        ModelError: if there are none, or they are of another kind.
-    """
-    known = ", ".join(name for name, each in shipped_cards().items() if each.kind == kind) or "none"
-    try:
-        card = read_card(find_card(weights))
-    except ValueError as error:
-        raise ModelError(f"there are no {what} {weights}; there are {known} ({error})") from None
-    if card.kind != kind:
-        raise ModelError(f"weights {weights} are no {what}; there are {known}")
-    return card
-
-
-@functools.lru_cache(maxsize=4)
-def _heads(weights: str) -> PerceptionNet:
-    try:
-        return load_perception(weights)[0]
-    except ValueError as error:
-        raise ModelError(str(error)) from None
 
 
 def _space_id(params: Params) -> str:
@@ -92,6 +58,12 @@ def _whole(share: Frame) -> Tensor:
     return on_grid(share.data, share.origin, share.full_size)
 
 
+def _features(total: Frame, params: Params) -> Tensor:
+    """What all tiles have pooled, as features; mean colours enter the space again."""
+    pooled = _whole(total)[None]
+    return enter_space(pooled, space_of(str(params["space"])))[0]
+
+
 def _added(total: Frame, share: Frame) -> Frame:
     """The sum of shares so far, on the whole grid, and the share of one more tile."""
     data = total.data if total.size == total.full_size else _whole(total)
@@ -100,32 +72,42 @@ def _added(total: Frame, share: Frame) -> Frame:
     return Frame(data)
 
 
-@stage("neural.pool", reach=Reduce(_added, lambda total, _: _whole(total), align=TILE_ALIGN_PX), narrow=_space_id)
-def pool(features: FeatureMaps, *, weights: str = "nyu-lite") -> Annotated[Frame, Port("stats")]:
+@stage("neural.pool", reach=Reduce(_added, _features, align=TILE_ALIGN_PX), narrow=_space_id)
+def pool(
+    features: FeatureMaps, *, weights: str = "nyu-lite", space: str = "ns-lite"
+) -> Annotated[Frame, Port("stats")]:
     """Bring features to the canonical grid that heads read, whatever the size of the picture.
+
+    The features of a mosaic of up to 640 pixels are read as they are; the mean colours of anything else enter the space
+    again, at that size.
 
     Args:
         features: of the space that the heads were trained on.
         weights: name of the heads.
+        space: weights of the space.
 
     Returns:
         A tile's share, as a frame of a few cells of the grid; a tensor of the whole grid when all are added.
 
     Source: see `isp_ns.nets.pooling`.
     """
+    of_mosaic = features.meta.cfa is not None
     share, first = pool_tile(
         batch_of_one(features.b),
         batch_of_one(features.t),
         size_px=features.size,
         full_size_px=features.full_size,
         origin_px=features.origin,
+        of_mosaic=of_mosaic,
     )
-    return Frame(share[0], origin=first, full_size=pooled_size(*features.full_size))
+    return Frame(share[0], origin=first, full_size=share_size(*features.full_size, of_mosaic=of_mosaic))
 
 
 @stage("neural.context", reach=WHOLE)
 def context(pooled: Stats, *, weights: str = "nyu-lite") -> Stats:
     """Run the heads on pooled features: the answers of all their tasks, on half of the canonical grid.
+
+    They answer for the picture and for its mirror image; the mean of both counts.
 
     Args:
         pooled: what `neural.pool` made.
@@ -133,7 +115,7 @@ def context(pooled: Stats, *, weights: str = "nyu-lite") -> Stats:
 
     Source: see `isp_ns.nets.heads.PerceptionNet`.
     """
-    return torch.cat(list(_heads(weights)(pooled[None].float()).values()), 1)[0]
+    return torch.cat(list(heads_of(weights).answer(pack_cells(pooled[None].float())).values()), 1)[0]
 
 
 @functools.lru_cache(maxsize=128)

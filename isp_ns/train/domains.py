@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from isp_ns.nets.heads import ContextTrunk, HeadSpec
 from isp_ns.nets.layers import channels_last
+from isp_ns.nets.pooling import packed_channels
 from isp_ns.train.distil import ImageDistiller, Judgement, anneal
 from isp_ns.train.domains_data import DomainData
 from isp_ns.train.domains_recipe import DomainMethod, DomainsRecipe, load_domains_recipe
@@ -200,7 +201,7 @@ class _Study:
     def network(self, domains: Sequence[str], seed: int) -> SceneNet:
         torch.manual_seed(seed)
         recipe = self.data.recipe
-        spec = HeadSpec(self.data.reader(domains[0]).channels, **recipe.net, average=1)
+        spec = HeadSpec(packed_channels(self.data.reader(domains[0]).channels), **recipe.net)
         net: SceneNet = channels_last(SceneNet(spec, len(self.data.classes), domains))
         return net
 
@@ -280,7 +281,7 @@ def _protocol(data: DomainData) -> dict[str, Any]:
         "input": recipe.input,
         "space": recipe.space,
         "space_digest": data.digest,
-        "features": f"canonical grid averaged over {recipe.coarse} × {recipe.coarse} cells, whole pictures when scored",
+        "features": f"canonical grid, {recipe.coarse} × {recipe.coarse} cells packed, whole pictures when scored",
         "epochs": f"{recipe.epochs}, scored after the last; a step has {recipe.batch} pictures of each camera",
         "parameters": "of all networks of a method that the classes depend on; no teachers, no adapters",
         "recipe": recipe.name,

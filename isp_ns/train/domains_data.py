@@ -153,7 +153,7 @@ class DomainData:
         """Batches of a camera's training pictures; two cameras have an order each, whoever is trained on them."""
         file = self.features(domain, 0)
         pictures = len(file) // self.recipe.variants
-        return CachedSource(file, pictures, self.reader(domain), self.recipe, crc32(domain.encode()) + seed)
+        return CachedSource(file, pictures, self.recipe, crc32(domain.encode()) + seed)
 
     def counts(self, split: int) -> list[int]:
         """Pictures of each class; the same for every camera."""

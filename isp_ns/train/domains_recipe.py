@@ -151,7 +151,9 @@ def _problems(recipe: DomainsRecipe) -> list[str]:
         problems.append("pictures must be a pair, how many to train and to test on")
     if recipe.batch < _FEWEST_FOR_ALIGNMENT:
         problems.append(f"batch must be {_FEWEST_FOR_ALIGNMENT} at least, for features to be aligned")
-    low = [name for name in ("coarse", "variants", "epochs", "threads") if getattr(recipe, name) < 1]
+    if recipe.coarse < 2 or recipe.coarse % 2:
+        problems.append(f"coarse must be an even number of cells, not {recipe.coarse}")
+    low = [name for name in ("variants", "epochs", "threads") if getattr(recipe, name) < 1]
     return problems + ([f"{', '.join(low)} must be 1 at least"] if low else []) + _method_problems(recipe)
 
 

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS
+from isp_ns.nets.pooling import mirror_cells, pack_cells, spread_cells
 from isp_ns.train.feature_file import FeatureFile
 from isp_ns.train.perception_recipe import PerceptionRecipe
 from isp_ns.train.readers import Reader
@@ -87,7 +88,7 @@ def canonical_depth(depth: Tensor, focal_px: float | None, box_width: int, colum
 
 
 def encode_view(
-    sample: Compact, view: View, reader: Reader, rng: Generator, colour: float = 0.0, coarse: int = 1
+    sample: Compact, view: View, reader: Reader, rng: Generator, colour: float = 0.0, coarse: int = 2
 ) -> Encoded:
     """One picture through a view, a camera and a reader, with its truth on the same grid.
 
@@ -97,12 +98,12 @@ def encode_view(
         reader: makes the features.
         rng: the source of randomness.
         colour: amount of change of colours, 0..1.
-        coarse: features are averaged over squares of this many cells a side.
+        coarse: squares of this many cells a side are packed into one.
     """
     picture = jitter_colour(view_picture(sample.image, view), rng, colour)
     pooled = reader.read(picture[None], rng)
     columns = pooled.shape[-1]
-    pooled = F.avg_pool2d(pooled.float(), coarse, ceil_mode=True) if coarse > 1 else pooled
+    pooled = pack_cells(pooled.float(), coarse)
     depth, labels = view_truth(sample.depth, sample.labels, view, (pooled.shape[-2], pooled.shape[-1]))
     depth = canonical_depth(depth, sample.focal_px, view.box[3], columns)
     pooled = pooled.to(torch.bfloat16, memory_format=torch.channels_last)
@@ -121,15 +122,22 @@ def _enlarged(part: Encoded, zoom: float, rng: Generator) -> Encoded:
     spans = [max(1, round(length * share)) for length in size]
     top, left = (int(torch.randint(n - m + 1, (), generator=rng)) for n, m in zip(size, spans, strict=True))
     box = (..., slice(top, top + spans[0]), slice(left, left + spans[1]))
-    pooled = F.interpolate(part.pooled[box].float(), size, mode="bilinear", align_corners=False)
+    pooled = _enlarged_cells(part.pooled[box].float(), size)
     depth = F.interpolate(part.depth[box], size, mode="nearest-exact") * (spans[1] / size[1])
     labels = F.interpolate(part.labels[:, None][box].float(), size, mode="nearest-exact")[:, 0]
     return Encoded(pooled.to(part.pooled.dtype), depth, labels.to(part.labels.dtype))
 
 
-def _gather(
-    parts: Sequence[Encoded], reader: Reader, window: tuple[int, int] | None, rng: Generator, zoom: float = 1.0
-) -> Batch:
+def _enlarged_cells(packed: Tensor, size: tuple[int, int]) -> Tensor:
+    """Packed cells on a larger grid, their colours pixel by pixel."""
+    colours, others = spread_cells(packed)
+    side = colours.shape[-1] // others.shape[-1]
+    colours = F.interpolate(colours, [side * length for length in size], mode="bilinear", align_corners=False)
+    others = F.interpolate(others, size, mode="bilinear", align_corners=False)
+    return torch.cat([F.pixel_unshuffle(colours, side), others], 1)
+
+
+def _gather(parts: Sequence[Encoded], window: tuple[int, int] | None, rng: Generator, zoom: float = 1.0) -> Batch:
     """Pictures of one grid as a batch: some enlarged, all through one random window, half of them mirrored."""
     parts = [_enlarged(part, zoom, rng) for part in parts]
     size = parts[0].pooled.shape[-2:]
@@ -140,7 +148,7 @@ def _gather(
     seen = []
     for part, turn in zip(parts, turned, strict=True):
         pooled, depth, labels = (x[..., rows, columns] for x in (part.pooled, part.depth, part.labels))
-        seen.append((reader.mirror(pooled), depth.flip(-1), labels.flip(-1)) if turn else (pooled, depth, labels))
+        seen.append((mirror_cells(pooled), depth.flip(-1), labels.flip(-1)) if turn else (pooled, depth, labels))
     pooled, depth, labels = (torch.cat(column) for column in zip(*seen, strict=True))
     return Encoded(pooled.contiguous(memory_format=torch.channels_last), depth, labels)
 
@@ -201,7 +209,7 @@ class LiveSource:
         fresh, recent = self.encode(step), [part for parts in kept for part in parts]
         older = torch.randperm(len(recent), generator=rng)[: self.recipe.batch - self.recipe.fresh].tolist()
         kept.append(fresh)
-        return _gather([*fresh, *(recent[index] for index in older)], self.reader, self.recipe.window, rng)
+        return _gather([*fresh, *(recent[index] for index in older)], self.recipe.window, rng)
 
     def _start(self, step: int) -> None:
         """Fill the memory with what it would hold after the steps before, and begin to work ahead."""
@@ -245,13 +253,12 @@ class CachedSource:
     Args:
         file: features of all variants, variant by variant.
         pictures: how many there are of each variant.
-        reader: how its features are mirrored.
         recipe: batch and window.
         seed: of everything random.
     """
 
-    def __init__(self, file: FeatureFile, pictures: int, reader: Reader, recipe: Drawing, seed: int) -> None:
-        self.file, self.pictures, self.reader, self.recipe, self.seed = file, pictures, reader, recipe, seed
+    def __init__(self, file: FeatureFile, pictures: int, recipe: Drawing, seed: int) -> None:
+        self.file, self.pictures, self.recipe, self.seed = file, pictures, recipe, seed
         self.variants = len(file) // pictures
         self.steps_per_epoch = -(-pictures // recipe.batch)
 
@@ -264,7 +271,7 @@ class CachedSource:
         rng = seeded(self.seed, 4, step)
         variants = torch.randint(self.variants, (len(chosen),), generator=rng).tolist()
         parts = [self.file[v * self.pictures + i] for v, i in zip(variants, chosen, strict=True)]
-        return _gather(parts, self.reader, self.recipe.window, rng, self.recipe.enlarge)
+        return _gather(parts, self.recipe.window, rng, self.recipe.enlarge)
 
     def close(self) -> None:
         """Nothing works ahead here."""

@@ -22,7 +22,7 @@ from isp_ns.metrics.depth import DepthScore
 from isp_ns.metrics.labels import LabelScore
 from isp_ns.nets.cards import Card, shipped_spaces
 from isp_ns.nets.pooling import POOLED_LONG
-from isp_ns.stages.neural_heads import heads_card
+from isp_ns.stages.neural_weights import heads_card
 from isp_ns.train.scene_page import LINEAR_MOSAIC, PHOTO, ScenePage
 
 __all__ = [
@@ -197,7 +197,7 @@ def heads_pipeline(weights: str, tasks: Sequence[str]) -> tuple[Graph, Card]:
     space = cards[0].name
     nodes: dict[str, Node | dict[str, str]] = {
         **{name: {"weights": space} for name in ("features", "clean", "rgb")},
-        "pooled": node("neural.pool", "clean", weights=weights),
+        "pooled": node("neural.pool", "clean", weights=weights, space=space),
         "context": node("neural.context", "pooled", weights=weights),
     }
     stages = {"depth": "neural.depth", "labels": "neural.segment"}

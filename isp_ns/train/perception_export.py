@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ def _parts(net: PerceptionNet) -> dict[str, nn.Module]:
 
 def _macs(net: PerceptionNet, part: nn.Module) -> float:
     """MACs per pixel of a picture of 640 × 480; the heads of a larger one cost no more in all."""
-    probe = torch.zeros(1, net.spec.inputs, *pooled_size(*_PROBE_PX))
-    return round(macs_per_pixel(lambda: net(probe), [part], _PROBE_PX[0] * _PROBE_PX[1]), 1)
+    probe = torch.zeros(1, net.spec.inputs, *(cells // 2 for cells in pooled_size(*_PROBE_PX)))
+    return round(macs_per_pixel(lambda: net.answer(probe), [part], _PROBE_PX[0] * _PROBE_PX[1]), 1)
 
 
 def _domain(net: PerceptionNet, recipe: PerceptionRecipe, table: LabelTable, digest: str) -> dict[str, Any]:
@@ -112,14 +112,13 @@ def export_perception(
             f"{run}: heads that read {row['input']} RGB are for comparison only; export those of the space"
         )
     space, card = load_space(recipe.space)
-    if recipe.coarse not in (1, 2):
-        raise ModelError(f"{run}: heads of a grid {recipe.coarse} times as coarse are for comparison only")
+    if recipe.coarse != 2:
+        raise ModelError(f"{run}: heads of cells of {recipe.coarse} × {recipe.coarse} are for comparison only")
     if row["space_digest"] != card.digest:
         raise ModelError(f"{run}: the weights of {recipe.space} have changed since; train the heads again")
     table = open_split(recipe, data, recipe.splits[1]).table
     channels = pooled_channels(space.spec.z_b, space.spec.z_t)
-    # Whatever grid it was trained on, the network reads the canonical one from now on.
-    net = fresh_network(replace(recipe, coarse=1), chosen, channels, len(table.names), 0)
+    net = fresh_network(recipe, chosen, channels, len(table.names), 0)
     net.load_state_dict(load_file(run / "network.safetensors"))
     folder.mkdir(parents=True, exist_ok=True)
     return save_perception(net, _card(net.eval(), recipe, row, table, (space, card)), folder)

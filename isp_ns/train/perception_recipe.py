@@ -117,7 +117,7 @@ class PerceptionRecipe:
         variants: how often each picture is cached.
         fresh: pictures encoded per step of a live run; the rest of a batch are recent ones, seen again.
         memory: how many recent pictures are kept, for each aspect.
-        coarse: features are averaged over squares of this many cells a side, for cheap comparisons.
+        coarse: squares of this many cells a side are packed into one; even, and 2 for heads that are to be shipped.
         enlarge: half of the cached pictures are enlarged on the grid by up to this factor, anew in every step.
         window: rows and columns of the grid that a step looks at; all if left out.
         batch: pictures per step.
@@ -160,7 +160,7 @@ class PerceptionRecipe:
     variants: int = 1
     fresh: int = 4
     memory: int = 96
-    coarse: int = 1
+    coarse: int = 2
     enlarge: float = 1.0
     window: tuple[int, int] | None = None
     batch: int = 8
@@ -293,6 +293,8 @@ def _check(recipe: PerceptionRecipe, where: str) -> PerceptionRecipe:
         problems.append("there is no method")
     if not 0 < recipe.fresh <= recipe.batch:
         problems.append(f"fresh must be 1 to the batch of {recipe.batch}")
+    if recipe.coarse < 2 or recipe.coarse % 2:
+        problems.append(f"coarse must be an even number of cells, not {recipe.coarse}")
     if recipe.source == "cached" and len(recipe.views.aspects) != 1:
         problems.append("cached features have one aspect")
     problems += _method_problems(recipe)

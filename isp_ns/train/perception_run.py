@@ -15,6 +15,7 @@ from isp_ns.data.datasets import open_dataset
 from isp_ns.nets.cards import Card, load_space
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.nets.layers import channels_last
+from isp_ns.nets.pooling import packed_channels
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.dense_losses import class_weights
@@ -34,17 +35,15 @@ __all__ = ["Workshop", "fresh_network", "frozen_space", "open_split", "run_folde
 
 
 def fresh_network(recipe: PerceptionRecipe, method: Method, channels: int, classes: int, seed: int) -> PerceptionNet:
-    """A network for the tasks of a method, with weights from the seed; it does not average what is averaged already."""
+    """A network for the tasks of a method, for features of that many channels, with weights from the seed."""
     torch.manual_seed(seed)
     tasks = {task: (classes if task == "labels" else None) for task in method.tasks}
-    net: PerceptionNet = channels_last(
-        PerceptionNet(HeadSpec(channels, **recipe.net, average=max(1, 2 // recipe.coarse)), tasks)
-    )
+    net: PerceptionNet = channels_last(PerceptionNet(HeadSpec(packed_channels(channels), **recipe.net), tasks))
     return net
 
 
 def scored_features(
-    labelled: Pictures, reader: Reader, pictures: int | None = None, coarse: int = 1
+    labelled: Pictures, reader: Reader, pictures: int | None = None, coarse: int = 2
 ) -> Iterator[Encoded]:
     """Whole pictures through a reader, one by one, the noise of each from its index.
 
@@ -52,7 +51,7 @@ def scored_features(
         labelled: the pictures.
         reader: what makes features of them.
         pictures: how many, evenly spread; all if left out.
-        coarse: features are averaged over squares of this many cells a side.
+        coarse: squares of this many cells a side are packed into one.
     """
     samples = Samples(labelled, keep=False)
     for index in picked(len(samples), pictures):
@@ -160,7 +159,7 @@ class Workshop:
         settings = self._settings(views=asdict(recipe.views), cameras=asdict(recipe.cameras), variants=recipe.variants)
         settings |= {"seed": recipe.seeds[0], "pictures": len(samples)}
         file = cached_features(self.features, "train", settings, lambda: self._variants(samples))
-        return CachedSource(file, len(samples), self.reader, recipe, seed)
+        return CachedSource(file, len(samples), recipe, seed)
 
 
 def run_folder(out: Path, method: str, seed: int) -> Path:
@@ -253,7 +252,7 @@ def row_of(trainer: MultitaskTrainer) -> dict[str, Any]:
     from isp_ns.nets.counters import macs_per_pixel, parameters
 
     net, recipe = trainer.average, trainer.recipe
-    probe = torch.zeros(1, net.spec.inputs, 120 // recipe.coarse, 160 // recipe.coarse)
+    probe = torch.zeros(1, net.spec.inputs, *(cells // recipe.coarse for cells in (120, 160)))
     numbers = [name for name, value in trainer.scores[-1].items() if isinstance(value, float)]
     return {
         "method": trainer.method.name,
@@ -262,7 +261,7 @@ def row_of(trainer: MultitaskTrainer) -> dict[str, Any]:
         "balance": trainer.method.balance,
         "distilled": bool(trainer.method.teachers),
         "parameters": parameters(net),
-        "macs": round(macs_per_pixel(lambda: net(probe), [net], 1)),
+        "macs": round(macs_per_pixel(lambda: net.answer(probe), [net], 1)),
         "epochs": round(trainer.step / trainer.source.steps_per_epoch, 2),
         "steps": trainer.step,
         "train_s": round(trainer.elapsed_s),

@@ -46,7 +46,7 @@ def predictions(net: PerceptionNet, features: FeatureFile, dtype: str = "bfloat1
 def _run(net: PerceptionNet, pooled: Tensor, dtype: str) -> dict[str, Tensor]:
     bf16 = dtype == "bfloat16"
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        outputs = net(pooled if bf16 else pooled.float())
+        outputs = net.answer(pooled if bf16 else pooled.float())
     return {task: output.float() for task, output in outputs.items()}
 
 

@@ -23,8 +23,9 @@ def protocol_of(recipe: PerceptionRecipe, space_digest: str) -> dict[str, Any]:
         "space": recipe.space,
         "space_digest": space_digest,
         "raw": f"unprocessed to a mosaic, noise variance {recipe.test_noise} · x + offset in the test split",
-        "grid": f"canonical, averaged over {recipe.coarse} × {recipe.coarse} cells",
+        "grid": f"canonical, {recipe.coarse} × {recipe.coarse} cells packed",
         "scored_on": recipe.score_grid,
+        "answers": "mean of those of the picture and of its mirror image",
         "weights": "averaged" if recipe.ema else "as trained",
         "epochs": f"the last, and the mean of the last {recipe.last_epochs}; never the best",
         "delta_mtl": "100 · mean over tasks of the relative gain over the single-task network of the same seed; "

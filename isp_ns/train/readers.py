@@ -1,8 +1,8 @@
 """Readers: from pictures, through a random camera, to what a head reads, always on the canonical grid.
 
 `space` reads the neural space. `rendered` and `demosaic` read RGB from the same RAW, developed by the classical
-pipeline or merely demosaicked, packed to the same grid and padded to the same number of channels: the same heads with
-the same number of parameters can be compared on all three.
+pipeline or merely demosaicked, at the size that colours have in pooled features and padded to the same number of
+channels: the same heads with the same number of parameters can be compared on all three.
 """
 
 import math
@@ -26,8 +26,8 @@ from isp_ns.train.perception_recipe import Cameras
 __all__ = ["Reader", "RgbReader", "SpaceReader", "Taken", "build_reader", "take"]
 
 _NO_NOISE = (1e-7, 1e-6)
-_RGB_CELL = 4
-"""RGB is read at this multiple of the canonical grid."""
+_RGB_CELL = 2
+"""RGB is read at this multiple of the canonical grid, as the colours of pooled features are."""
 
 _BLACK, _WHITE = 1024.0, 16383.0
 
@@ -39,10 +39,6 @@ class Reader(Protocol):
 
     def read(self, pictures: Tensor, rng: Generator) -> Tensor:
         """Gamma-coded pictures (B, 3, H, W) in 0..1 to features (B, channels, rows, columns)."""
-        ...
-
-    def mirror(self, pooled: Tensor) -> Tensor:
-        """Features of the same scene, mirrored left to right."""
         ...
 
 
@@ -100,14 +96,8 @@ def take(picture: Tensor, cameras: Cameras, matrices: Tensor, rng: Generator) ->
     wrong = torch.tensor([math.exp(_uniform(rng, -error, error)), 1.0, math.exp(_uniform(rng, -error, error))])
     # What is told of a clean picture is that it has no noise at all, which spares the denoiser's time.
     pairs = torch.stack([raw.scale[0], raw.offset[0]], 1).mul(0 if clean else 1).tolist()
-    return Taken(raw.mosaic, pattern, raw.neutral[0] * wrong, raw.matrix[0], tuple((s, o) for s, o in pairs))
-
-
-def _mirror_packed(packed: Tensor, cell: int) -> Tensor:
-    """Mirror features of which every cell² channels are the pixels of a cell."""
-    batch, channels, rows, columns = packed.shape
-    cells = packed.reshape(batch, channels // cell**2, cell, cell, rows, columns)
-    return cells.flip(3, 5).reshape(batch, channels, rows, columns)
+    noise = tuple((s, o) for s, o in pairs)
+    return Taken(raw.mosaic, pattern, raw.neutral[0] * wrong, raw.matrix[0], noise)
 
 
 class SpaceReader:
@@ -123,7 +113,6 @@ class SpaceReader:
     def __init__(self, space: NeuralSpace, cameras: Cameras) -> None:
         self.space, self.cameras = space, cameras
         self.channels = pooled_channels(space.spec.z_b, space.spec.z_t)
-        self._packed = 4 * (3 + space.spec.z_b - PACKED_RGB)
         self._matrices = camera_matrices(list(cameras.profiles) or None)
 
     def read(self, pictures: Tensor, rng: Generator) -> Tensor:
@@ -134,12 +123,7 @@ class SpaceReader:
         raw = take(picture, self.cameras, self._matrices, rng)
         z_b, z_t = self.space.encode(raw.balanced, pattern=raw.pattern)
         z_b, z_t = self.space.denoise(z_b, z_t, raw.balanced_noise, pattern=raw.pattern)
-        return pool_features(z_b, z_t, size_px=(picture.shape[-2], picture.shape[-1]))
-
-    def mirror(self, pooled: Tensor) -> Tensor:
-        """See `Reader`; exact, as features of a mirrored mosaic come from mirrored kernels."""
-        head, tail = pooled[:, : self._packed], pooled[:, self._packed :]
-        return torch.cat([_mirror_packed(head, 2), tail.flip(-1)], 1)
+        return pool_features(z_b, z_t, size_px=(picture.shape[-2], picture.shape[-1]), space=self.space)
 
 
 class RgbReader:
@@ -153,12 +137,12 @@ class RgbReader:
     Raises:
         ValueError: if there are fewer channels than the packed pixels of a cell.
 
-    Source: pixel shuffling (Shi et al. 2016), so that nothing of the picture is lost.
+    Source: pixel shuffling (Shi et al. 2016).
     """
 
     def __init__(self, develop: str, channels: int, cameras: Cameras) -> None:
-        if channels < 3 * _RGB_CELL**2:
-            raise ValueError(f"packed RGB has {3 * _RGB_CELL**2} channels, which {channels} do not hold")
+        if channels < PACKED_RGB:
+            raise ValueError(f"packed RGB has {PACKED_RGB} channels, which {channels} do not hold")
         self.channels, self.cameras = channels, cameras
         self._develop = {"rendered": _rendered, "demosaic": _demosaicked}[develop]
         self._matrices = camera_matrices(list(cameras.profiles) or None)
@@ -175,11 +159,6 @@ class RgbReader:
             parts.append(F.pixel_unshuffle(rgb, _RGB_CELL))
         packed = torch.cat(parts)
         return F.pad(packed, (0, 0, 0, 0, 0, self.channels - packed.shape[1]))
-
-    def mirror(self, pooled: Tensor) -> Tensor:
-        """See `Reader`."""
-        used = 3 * _RGB_CELL**2
-        return torch.cat([_mirror_packed(pooled[:, :used], _RGB_CELL), pooled[:, used:]], 1)
 
 
 def _demosaicked(raw: Taken) -> Tensor:

@@ -21,7 +21,7 @@ from isp_ns.io.read import read_image
 from isp_ns.nets.pooling import POOLED_LONG, pooled_size
 from isp_ns.ops.resize import resize
 from isp_ns.ops.transfer import decode, encode
-from isp_ns.stages.neural_heads import heads_card
+from isp_ns.stages.neural_weights import heads_card
 from isp_ns.train.perception_evaluate import heads_pipeline, shoot, shooting_protocol
 
 __all__ = [

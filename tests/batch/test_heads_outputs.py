@@ -10,7 +10,7 @@ from random_heads import CLASSES, save_random_heads
 import isp_ns
 from isp_ns.io.pipelines import load_patch, load_pipeline
 from isp_ns.nets import cards
-from isp_ns.stages import neural, neural_heads
+from isp_ns.stages import neural_weights
 
 
 @pytest.fixture(autouse=True)
@@ -18,10 +18,10 @@ def heads(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("weights")
     save_random_heads(folder)
     monkeypatch.setattr(cards, "weights_folder", lambda: folder)
-    for cached in (neural_heads.heads_card, neural_heads._heads, neural._card):
+    for cached in (neural_weights.heads_card, neural_weights.heads_of, neural_weights.space_card):
         cached.cache_clear()
     yield
-    for cached in (neural_heads.heads_card, neural_heads._heads, neural._card):
+    for cached in (neural_weights.heads_card, neural_weights.heads_of, neural_weights.space_card):
         cached.cache_clear()
 
 

@@ -63,19 +63,26 @@ def test_each_net_has_the_parameters_of_what_it_runs(rows, heads):
     assert rows[ONE_PASS].parameters == image + trunk + sum(decoder.values())
 
 
+def _with(heads):
+    return outputs._with_heads(heads).only(*OUTPUTS)
+
+
 def test_each_net_has_the_multiply_accumulates_of_what_it_runs(rows, heads):
-    """Heads of a 96 by 128 picture read 120 by 160 cells; their answer has a quarter of these."""
+    """Heads of a 96 by 128 picture read 120 by 160 cells, four of them packed into one, and its mirror image's."""
     macs, net = raw_path_macs(load_space("ns-lite")[0]), load_perception(heads)[0]
-    pixels, probe = SIZE[0] * SIZE[1], torch.zeros(1, net.spec.inputs, 120, 160)
-    trunk = macs_per_pixel(lambda: net.trunk(probe), [net], pixels)
+    pixels, probe = SIZE[0] * SIZE[1], torch.zeros(1, net.spec.inputs, 60, 80)
+    trunk = macs_per_pixel(lambda: net.trunk(probe), [net], pixels) * 2
     # A 1×1 convolution from 8 channels to the outputs.
-    decoder = {task: 8 * wide * 60 * 80 / pixels for task, wide in (("depth", 2), ("labels", 13))}
+    decoder = {task: 2 * 8 * wide * 60 * 80 / pixels for task, wide in (("depth", 2), ("labels", 13))}
     features = macs["encode"] + macs["denoise"]
     per_pixel = {name: 1e3 * row.kmac_per_pixel for name, row in rows.items()}
     assert per_pixel["image"] == pytest.approx(macs["raw_path"])
     assert per_pixel["depth"] == pytest.approx(features + trunk + decoder["depth"])
     assert per_pixel["labels"] == pytest.approx(features + trunk + decoder["labels"])
     assert per_pixel[ONE_PASS] == pytest.approx(macs["raw_path"] + trunk + sum(decoder.values()))
+    # A photo above 640 pixels enters the encoder a second time, 480 by 640 pixels of it.
+    twice = outputs._head_macs(_with(heads), (4800, 6400)) * 4800 * 6400
+    assert twice == pytest.approx((trunk + sum(decoder.values())) * pixels + macs["encode"] * 480 * 640, rel=1e-6)
     assert rows["image"].gmac == pytest.approx(macs["raw_path"] * pixels / 1e9)
 
 

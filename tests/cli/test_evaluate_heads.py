@@ -19,7 +19,8 @@ from isp_ns.data.labelled import Sample, load_label_table
 from isp_ns.data.simulate import simulate
 from isp_ns.nets import cards
 from isp_ns.nets.cards import load_perception
-from isp_ns.stages import neural, neural_heads
+from isp_ns.nets.pooling import pack_cells
+from isp_ns.stages import neural_weights
 from isp_ns.train.perception_evaluate import evaluate_heads, heads_pipeline, photograph
 from isp_ns.train.perception_recipe import Method, PerceptionRecipe
 from isp_ns.train.perception_score import score_network
@@ -38,7 +39,7 @@ def weights(tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     folder.mkdir()
     monkeypatch.setattr(cards, "weights_folder", lambda: folder)
-    forget = [neural_heads.heads_card, neural_heads._heads, neural._card]
+    forget = [neural_weights.heads_card, neural_weights.heads_of, neural_weights.space_card]
     for cached in forget:
         cached.cache_clear()
     yield folder
@@ -161,7 +162,7 @@ def test_scores_are_those_of_training(weights, tmp_path):
     pictures = open_dataset("nyuv2", root, "test")
     graph, _ = heads_pipeline("nyu-lite", ("depth", "labels"))
     frames = [photograph(pictures[index], "fictitious-full-frame", 1600, seed=index) for index in range(2)]
-    features = [Encoded(graph.run(raw=f, want=["pooled"])["pooled"][None], None, None) for f in frames]
+    features = [Encoded(pack_cells(graph.run(raw=f, want=["pooled"])["pooled"][None]), None, None) for f in frames]
     recipe = PerceptionRecipe(
         kind="perception", name="x", dataset="nyuv2", folder="n", methods=(Method(name="x"),), dtype="float32"
     )

@@ -6,7 +6,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from isp_ns.nets.counters import parameters
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, HeadSpec, PerceptionNet
-from isp_ns.nets.pooling import pooled_channels
+from isp_ns.nets.pooling import mirror_cells, packed_channels, pooled_channels
 
 SMALL = HeadSpec(20, (8, 12, 16), (1, 1, 1))
 TASKS = {"depth": None, "labels": 5}
@@ -18,20 +18,19 @@ def net():
     return PerceptionNet(SMALL, TASKS).eval()
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(120, 160), (107, 160), (13, 9), (8, 8)])
+@pytest.mark.parametrize(("rows", "columns"), [(60, 80), (54, 80), (13, 9), (8, 8)])
 def test_any_grid_fits(net, rows, columns):
-    pooled = torch.randn(2, 20, rows, columns)
-    outputs = net(pooled)
-    half = (-(-rows // 2), -(-columns // 2))
-    assert outputs["depth"].shape == (2, 2, *half)
-    assert outputs["labels"].shape == (2, 5, *half)
-    deep, fine = net.features(pooled)
+    cells = torch.randn(2, 20, rows, columns)
+    outputs = net(cells)
+    assert outputs["depth"].shape == (2, 2, rows, columns)
+    assert outputs["labels"].shape == (2, 5, rows, columns)
+    deep, fine = net.features(cells)
     assert (deep.shape[1], fine.shape[1]) == net.feature_channels
-    assert fine.shape[-2:] == half
+    assert fine.shape[-2:] == (rows, columns)
 
 
 def test_usual_heads_are_small():
-    inputs = pooled_channels(32, 48)
+    inputs = packed_channels(pooled_channels(32, 48))
     for tasks in ({"depth": None}, {"labels": 13}):
         assert 300_000 < parameters(PerceptionNet(HeadSpec(inputs), tasks)) < 1_000_000
 
@@ -57,6 +56,16 @@ def test_batch_norms_fold_into_their_convolutions(net):
     norm.running_mean.normal_()
     norm.running_var.uniform_(0.5, 2)
     assert torch.allclose(fuse_conv_bn_eval(conv, norm)(x), net.trunk.down[0][0](x), atol=1e-5)
+
+
+def test_the_answer_for_a_mirror_image_is_the_mirrored_answer():
+    torch.manual_seed(1)
+    net = PerceptionNet(HeadSpec(50, (8, 12, 16), (1, 1, 1)), TASKS).eval()
+    cells = torch.randn(1, 50, 12, 16)
+    there, back = net.answer(cells), net.answer(mirror_cells(cells))
+    assert not torch.allclose(net(cells)["labels"], net(mirror_cells(cells))["labels"].flip(-1), atol=1e-2)
+    for task in TASKS:
+        assert torch.allclose(there[task], back[task].flip(-1), atol=1e-5)
 
 
 def test_canonical_camera_is_that_of_nyu():

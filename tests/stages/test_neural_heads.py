@@ -10,7 +10,7 @@ from isp_ns.core.frame import Frame
 from isp_ns.io.pipelines import load_patch, load_pipeline
 from isp_ns.nets import cards
 from isp_ns.nets.cards import load_perception
-from isp_ns.stages import neural, neural_heads
+from isp_ns.stages import neural_heads, neural_weights
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,12 +24,12 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def here(folder, monkeypatch):
     monkeypatch.setattr(cards, "weights_folder", lambda: folder)
-    neural_heads.heads_card.cache_clear()
-    neural_heads._heads.cache_clear()
+    neural_weights.heads_card.cache_clear()
+    neural_weights.heads_of.cache_clear()
     yield
-    neural_heads.heads_card.cache_clear()
-    neural_heads._heads.cache_clear()
-    neural._card.cache_clear()
+    neural_weights.heads_card.cache_clear()
+    neural_weights.heads_of.cache_clear()
+    neural_weights.space_card.cache_clear()
 
 
 @pytest.fixture
@@ -59,6 +59,39 @@ def test_tiles_give_what_the_whole_gives(graph):
     tiled, whole = (graph.run(raw=frame, want=["depth", "labels"], tile_px=px) for px in (64, 4096))
     assert torch.allclose(tiled["depth"].data, whole["depth"].data, rtol=1e-4)
     assert float((tiled["labels"].data == whole["labels"].data).float().mean()) > 0.999
+
+
+def _large(pattern="RGGB"):
+    """A photo of 960 × 1280 pixels, and what a camera says of it that has neither noise nor shading."""
+    rgb = F.interpolate(photograph(360, 380)[None], (960, 1280), mode="bicubic")[0].clamp(0, 1)
+    quiet = {"gain_maps": (), "noise": ((0.0, 0.0),) * 3}
+    return rgb, meta(pattern).with_values("user", **quiet)
+
+
+def _pooled(graph, rgb, known, **settings):
+    raw = Frame((mosaic(rgb, "RGGB") * 15000 + 512).to(torch.uint16), known)
+    return graph.run(raw=raw, want=["pooled"], **settings)
+
+
+def test_a_large_photo_is_pooled_tile_by_tile_and_enters_the_space_once(graph):
+    graph = graph.replace("features", precision="fp32").replace("clean", precision="fp32")
+    tiled, whole = (_pooled(graph, *_large(), tile_px=px) for px in (256, 4096))
+    assert tiled.trace["features"].calls > 1
+    assert tiled["pooled"].shape == (80, 120, 160)
+    difference = (tiled["pooled"] - whole["pooled"]).abs()
+    # Colours differ by rounding; the encoder, in the arithmetic of this processor, by what that makes of it.
+    assert float(difference[:12].max()) < 0.02
+    assert float(difference.mean()) < 0.002
+
+
+def test_a_photo_and_its_shrunk_version_read_alike(graph):
+    """Means of 2×2 pixels before the mosaic change next to nothing of what heads read, learned channels as well."""
+    rgb, known = _large()
+    small = F.avg_pool2d(rgb, 2)
+    first, second, moved = (_pooled(graph, x, known)["pooled"] for x in (rgb, small, small.roll(8, 2)))
+    spread = second.std()
+    assert float((first - second).std()) < 0.2 * float(spread)
+    assert float((moved - second).std()) > 0.3 * float(spread)
 
 
 def test_metres_follow_the_focal_length(graph):
@@ -96,7 +129,7 @@ def test_heads_of_another_space_do_not_connect(folder, graph):
     _, card = load_perception("nyu-lite", folder)
     try:
         path.write_text(text.replace(f"space_id: {card.space_id}", "space_id: elsewhere"))
-        neural_heads.heads_card.cache_clear()
+        neural_weights.heads_card.cache_clear()
         with pytest.raises(Exception, match="elsewhere"):
             load_pipeline("classic").patch(load_patch("neural")).patch(load_patch("perception"))
     finally:

@@ -81,7 +81,7 @@ def test_a_picture_is_named_after_its_largest_label():
 
 
 def test_the_way_up_has_no_part_in_classes():
-    net = SceneNet(HeadSpec(8, **NET, average=1), 3, ["a", "b"]).eval()
+    net = SceneNet(HeadSpec(8, **NET), 3, ["a", "b"]).eval()
     unused = sum(p.numel() for name, p in net.named_parameters() if ".up." in name)
     assert unused > 0
     assert used_parameters(net) == sum(p.numel() for p in net.parameters()) - unused
@@ -97,13 +97,13 @@ def pictures(seed):
 def trainer(tmp_path, method, teachers=None):
     recipe = load_domains_recipe(write(tmp_path))
     torch.manual_seed(1)
-    net = SceneNet(HeadSpec(8, **NET, average=1), 3, ["a", "b"])
+    net = SceneNet(HeadSpec(8, **NET), 3, ["a", "b"])
     return DomainTrainer(recipe, method, net, {"a": pictures(1), "b": pictures(2)}, teachers or {})
 
 
 def teachers():
     torch.manual_seed(2)
-    return {name: SceneNet(HeadSpec(8, (4, 5), (0, 1), 1), 3, [name]) for name in "ab"}
+    return {name: SceneNet(HeadSpec(8, (4, 5), (0, 1)), 3, [name]) for name in "ab"}
 
 
 @torch.no_grad()
@@ -214,4 +214,4 @@ def test_the_shipped_recipe_has_every_camera():
     assert recipe.name == SHIPPED.stem
     assert list(recipe.domains) == ["canon-powershot-s40", LARGE, PHONE, "gopro-hero6-black"]
     assert scene_labels(load_label_table(recipe.labels), recipe.leave_out)
-    HeadSpec(140, **recipe.net, average=1)
+    HeadSpec(116, **recipe.net)

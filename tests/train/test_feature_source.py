@@ -3,6 +3,7 @@
 import pytest
 import torch
 from perception_scene import Scenes
+from torch.nn import functional as F
 
 from isp_ns.core.errors import ModelError
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS
@@ -14,17 +15,15 @@ from isp_ns.train.views import View, whole_view
 
 
 class Grey:
-    """Reads brightness and columns, on a grid of 12 × 16 cells for 4:3."""
+    """Reads brightness as three colours and a random number; cells are packed to 12 × 16 for 4:3."""
 
-    channels = 2
+    channels = 13
 
     def read(self, pictures, rng):
-        grid = (12, 16) if pictures.shape[-1] * 3 == pictures.shape[-2] * 4 else (16, 16)
-        grey = torch.nn.functional.interpolate(pictures.mean(1, keepdim=True), grid, mode="nearest")
-        return torch.cat([grey, torch.rand(len(pictures), 1, 1, 1, generator=rng).expand(-1, -1, *grid)], 1)
-
-    def mirror(self, pooled):
-        return pooled.flip(-1)
+        grid = (24, 32) if pictures.shape[-1] * 3 == pictures.shape[-2] * 4 else (32, 32)
+        grey = F.interpolate(pictures.mean(1, keepdim=True), [2 * cells for cells in grid], mode="nearest")
+        number = torch.rand(len(pictures), 1, 1, 1, generator=rng)
+        return torch.cat([F.pixel_unshuffle(grey.expand(-1, 3, -1, -1), 2), number.expand(-1, -1, *grid)], 1)
 
 
 def recipe(**changes):
@@ -98,7 +97,7 @@ def test_a_zoomed_view_has_nearer_truth():
     sample = Samples(Scenes())[0]
     whole = encode_view(sample, whole_view(sample.size), Grey(), seeded(0))
     half = encode_view(sample, View((12, 0, 24, 32), (24, 32)), Grey(), seeded(0))
-    assert float(whole.depth.max()) == pytest.approx(4.0 * CANONICAL_FOCAL_CELLS / (51.89 * 16 / 64), rel=1e-3)
+    assert float(whole.depth.max()) == pytest.approx(4.0 * CANONICAL_FOCAL_CELLS / (51.89 * 32 / 64), rel=1e-3)
     assert float(half.depth.max()) == pytest.approx(float(whole.depth.max()) / 2, rel=1e-3)
 
 
@@ -132,28 +131,32 @@ def test_cached_batches_and_windows(tmp_path):
     file = cached_features(tmp_path, "train", {}, lambda: (e for _ in range(2) for e in pictures(samples)))
 
     def source():
-        return CachedSource(file, 4, Grey(), recipe(source="cached", batch=3, window=(8, 10)), 1)
+        return CachedSource(file, 4, recipe(source="cached", batch=3, window=(8, 10)), 1)
 
     assert source().variants == 2
     assert source().steps_per_epoch == 2
     straight, resumed = batches(source(), range(4)), batches(source(), [3])
     assert equal(straight[3], resumed[0])
-    assert straight[0].pooled.shape == (3, 2, 8, 10)
+    assert straight[0].pooled.shape == (3, 49, 8, 10)
     assert straight[0].labels.shape == (3, 8, 10)
 
 
 def test_enlarged_pictures_stay_with_their_truth(tmp_path):
     """A ramp that is its own truth: features, labels and (but for the nearer distance) depth show the same places."""
-    ramp = torch.linspace(0, 1, 160).expand(1, 2, 120, 160).to(torch.bfloat16)
-    one = Encoded(ramp, torch.full((1, 1, 120, 160), 3.0), (ramp[:, 0].float() * 100).to(torch.uint8))
+    colours = F.pixel_unshuffle(torch.linspace(0, 1, 640).expand(1, 3, 480, 640), 4)
+    ramp = torch.cat([torch.linspace(0, 1, 160).expand(1, 2, 120, 160), colours], 1).roll(-2, 1).to(torch.bfloat16)
+    one = Encoded(ramp, torch.full((1, 1, 120, 160), 3.0), (ramp[:, -1].float() * 100).to(torch.uint8))
     file = cached_features(tmp_path, "train", {}, lambda: [one])
-    found = batches(CachedSource(file, 1, Grey(), recipe(source="cached", batch=1, enlarge=2.0), 1), range(40))
-    spans = [float(b.pooled[0, 0, 0].float().max() - b.pooled[0, 0, 0].float().min()) for b in found]
+    found = batches(CachedSource(file, 1, recipe(source="cached", batch=1, enlarge=2.0), 1), range(40))
+    spans = [float(b.pooled[0, -1, 0].float().max() - b.pooled[0, -1, 0].float().min()) for b in found]
     assert 12 < sum(span == 1 for span in spans) < 28
     for batch, span in zip(found, spans, strict=True):
-        assert batch.pooled.shape == (1, 2, 120, 160)
+        assert batch.pooled.shape == (1, 50, 120, 160)
+        pixels = F.pixel_shuffle(batch.pooled[:, :48].float(), 4)
+        assert float((pixels[..., 1:] - pixels[..., :-1]).max()) < 0.02
+        assert float((F.avg_pool2d(pixels, 4)[:, 0] * 100 - batch.labels).abs().max()) < 2
         assert float(batch.depth.mean()) == pytest.approx(3 * span, rel=0.03)
-        assert float((batch.pooled[:, 0].float() * 100 - batch.labels).abs().max()) < 2
+        assert float((batch.pooled[:, -1].float() * 100 - batch.labels).abs().max()) < 2
     assert min(spans) < 0.7
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from perception_scene import Scenes
-from test_feature_source import Grey, pictures, recipe
+from test_feature_source import pictures, recipe
 
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.train.balance import BALANCERS
@@ -22,7 +22,7 @@ TORCHJD = ("mgda", "pcgrad", "graddrop", "imtl_g", "imtl")
 
 def network(tasks=("depth", "labels"), seed=1):
     torch.manual_seed(seed)
-    return PerceptionNet(HeadSpec(inputs=2, **SIZES), {t: 2 if t == "labels" else None for t in tasks})
+    return PerceptionNet(HeadSpec(inputs=49, **SIZES), {t: 2 if t == "labels" else None for t in tasks})
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def train(tmp_path):
         method = Method(**{"name": "m", "tasks": ("depth", "labels"), **changes.pop("method", {})})
         plain = {"source": "cached", "dtype": "float32", "batch": 2, "dropout": 0.2, "ema": 0.5, **changes}
         job = recipe(methods=(method,), **plain)
-        source = CachedSource(file, 4, Grey(), job, 1)
+        source = CachedSource(file, 4, job, 1)
         budget = budget or Budget(steps=8)
         score = {"seen": 1.0}
         return MultitaskTrainer(

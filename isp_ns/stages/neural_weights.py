@@ -1,0 +1,93 @@
+"""Weights that stages of the family `neural` name: loaded once, when a stage first needs them, and shared since."""
+
+import functools
+from typing import Literal
+
+from isp_ns.core.errors import ModelError
+from isp_ns.nets.cards import Card, find_card, load_perception, load_space, read_card, shipped_cards
+from isp_ns.nets.heads import PerceptionNet
+from isp_ns.nets.int8 import int8_is_fast, to_int8
+from isp_ns.nets.precision import bf16_is_fast, to_bf16
+from isp_ns.nets.space import NeuralSpace
+
+__all__ = ["Precision", "card_of", "heads_card", "heads_of", "space_card", "space_of"]
+
+Precision = Literal["auto", "fp32", "bf16", "int8"]
+
+
+def card_of(weights: str, kind: str, what: str) -> Card:
+    """The card of weights of a kind.
+
+    Raises:
+        ModelError: if there are none, or they are of another kind.
+    """
+    known = ", ".join(name for name, each in shipped_cards().items() if each.kind == kind) or "none"
+    try:
+        card = read_card(find_card(weights))
+    except ValueError as error:
+        raise ModelError(f"there are no {what} {weights}; there are {known} ({error})") from None
+    if card.kind != kind:
+        raise ModelError(f"weights {weights} are no {what}; there are {known}")
+    return card
+
+
+@functools.lru_cache(maxsize=8)
+def space_card(weights: str) -> Card:
+    """The card of a neural space, by name or by the path of its weights.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    return card_of(weights, "space", "neural space")
+
+
+@functools.lru_cache(maxsize=8)
+def heads_card(weights: str) -> Card:
+    """The card of depth and label heads, by name or by the path of their weights.
+
+    Raises:
+        ModelError: if there are none.
+    """
+    return card_of(weights, "perception", "depth and label heads")
+
+
+@functools.lru_cache(maxsize=4)
+def heads_of(weights: str) -> PerceptionNet:
+    """Depth and label heads.
+
+    Raises:
+        ModelError: if there are none, or they do not fit their card.
+    """
+    try:
+        return load_perception(weights)[0]
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(weights: str, precision: str) -> NeuralSpace:
+    try:
+        space, card = load_space(weights)
+        if precision == "auto":
+            precision = _fastest(card)
+        twin = to_int8(space, card.activations) if precision == "int8" else space
+        twin = to_bf16(space) if precision == "bf16" else twin
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+    return twin.requires_grad_(False)
+
+
+def _fastest(card: Card) -> str:
+    """The fastest arithmetic of this processor that the weights were measured for."""
+    if card.activations and int8_is_fast():
+        return "int8"
+    return "bf16" if bf16_is_fast() else "fp32"
+
+
+def space_of(weights: str, precision: Precision = "auto") -> NeuralSpace:
+    """The networks of `weights`, in the fastest arithmetic of this processor where `precision` is "auto".
+
+    Raises:
+        ModelError: if there are none, or they cannot be had in this arithmetic.
+    """
+    return _loaded(weights, precision)
