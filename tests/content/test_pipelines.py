@@ -11,7 +11,7 @@ from isp_ns.io.pipelines import load_patch, load_pipeline
 
 PIPELINES = content.names("pipelines")
 BRANCHES = {"linear": "sensor_rgb", "mono": "sensor_mono", "rgb": "display_rgb"}
-BASES = {"perception": "neural", "driving": "neural"}
+BASES = {"perception": "neural", "driving": "neural", "larger": "neural"}
 
 
 @pytest.mark.parametrize("name", PIPELINES)
