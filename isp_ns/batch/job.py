@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isp_ns import content
 from isp_ns.batch.derived import HEADS_PATCH, needs_heads, with_companions
@@ -15,6 +15,9 @@ from isp_ns.batch.scan import Source
 from isp_ns.batch.settings import Settings
 from isp_ns.batch.state import input_digest
 from isp_ns.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from isp_ns.core.graph import Patch
 
 __all__ = ["Draft", "Facts", "Job", "draft"]
 
@@ -80,13 +83,25 @@ def draft(settings: Settings) -> Draft:
     outputs = with_companions(settings.outputs)
     formats = {name: file_format(settings, name) for name in {"image", *outputs}}
     changes = tweaks(settings, formats["image"].pixel_bits)
-    heads = (HEADS_PATCH,) if settings.pipeline is None and not settings.patch and needs_heads(outputs) else ()
+    missing = needs_heads(outputs) and not any(map(_brings_heads, settings.patch))
+    heads = (HEADS_PATCH,) if settings.pipeline is None and missing else ()
     recipe = Recipe(settings.pipeline, (*settings.patch, *heads), changes)
     parts: list[Any] = [recipe.documents(), {name: repr(formats[name]) for name in sorted(outputs)}]
     parts += [settings.raw, settings.matrix, settings.orientation, *_file_digests(settings)]
     if settings.raw is not None:
         _check_layout(settings.raw)
     return Draft(settings, recipe, outputs, formats, digest(*parts))
+
+
+def _brings_heads(patch: "str | Patch") -> bool:
+    """Whether a patch has outputs of heads."""
+    from isp_ns.io.pipelines import load_patch
+
+    try:
+        return needs_heads(tuple((load_patch(patch) if isinstance(patch, str) else patch).outputs))
+    except FileNotFoundError:
+        # The recipe says which patches there are.
+        return False
 
 
 def _file_digests(settings: Settings) -> list[str]:

@@ -38,7 +38,7 @@ def space_card(weights: str) -> Card:
     Raises:
         ModelError: if there is none.
     """
-    return card_of(weights, "space", "neural space")
+    return card_of(weights, "space", "neural spaces")
 
 
 @functools.lru_cache(maxsize=8)

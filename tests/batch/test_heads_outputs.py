@@ -80,6 +80,13 @@ def test_a_pipeline_without_depth_says_so(tmp_path):
         _process(tmp_path, load_pipeline("classic"), ("depth",))
 
 
+def test_a_patch_of_the_look_leaves_depth_where_it_is(tmp_path):
+    dng(tmp_path / "in" / "a.dng", size=(120, 176))
+    report = isp_ns.process(tmp_path / "in", tmp_path / "out", outputs=("depth",), patch=("local_tone",))
+    assert report.records[0].status == "done", report.records[0].reason
+    assert (tmp_path / "out" / "a_depth.tif").is_file()
+
+
 def test_a_file_without_a_mosaic_says_why_it_has_no_depth(tmp_path):
     dng(tmp_path / "in" / "a.dng", size=(120, 176), kind="linear")
     report = isp_ns.process(tmp_path / "in", tmp_path / "out", outputs=("image", "depth"))
