@@ -10,6 +10,7 @@ are sums of shares.
 
 import functools
 import math
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -52,6 +53,29 @@ _PACKED_SIDE = 4
 
 _Window = tuple[tuple[int, int], tuple[int, int]]
 """First and stop of rows and of columns of a grid."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the share of a tile belongs.
+
+    Attributes:
+        grid: rows and columns of the grid of the whole picture.
+        full_px: size of the picture.
+        origin_px: where the tile begins in it.
+        window: the cells of the grid that the tile may have a share in.
+    """
+
+    grid: tuple[int, int]
+    full_px: tuple[int, int]
+    origin_px: tuple[int, int]
+    window: _Window
+
+    def twice(self) -> "_Place":
+        """The same place on a grid of twice as many rows and columns."""
+        rows, columns = ((2 * first, 2 * stop) for first, stop in self.window)
+        grid = (2 * self.grid[0], 2 * self.grid[1])
+        return _Place(grid, self.full_px, self.origin_px, (rows, columns))
 
 
 class MosaicEncoder(Protocol):
@@ -146,19 +170,12 @@ def _means(cells: Tensor, axis: int, block: int) -> Tensor:
     return torch.cat([means, last], axis)
 
 
-def _shares(
-    cells: Tensor,
-    scale: int,
-    grid: tuple[int, int],
-    full_size_px: tuple[int, int],
-    origin_px: tuple[int, int],
-    window: _Window,
-) -> Tensor:
-    """Area-weighted sums of cells (B, h, w, C) of `scale` pixels onto the window of `grid`, (B, C, rows, columns)."""
+def _shares(cells: Tensor, scale: int, place: _Place) -> Tensor:
+    """Area-weighted sums of cells (B, h, w, C) of `scale` pixels onto the window of a place, (B, C, rows, columns)."""
     rows, columns = (
         _weights(size, full / scale, origin // scale, count, *wanted).to(cells.device)
         for size, full, origin, count, wanted in zip(
-            grid, full_size_px, origin_px, cells.shape[1:3], window, strict=True
+            place.grid, place.full_px, place.origin_px, cells.shape[1:3], place.window, strict=True
         )
     )
     summed = (rows @ cells.float().flatten(2)).unflatten(2, cells.shape[2:])  # type: ignore[no-untyped-call]
@@ -166,41 +183,28 @@ def _shares(
     return out
 
 
-def _interpolated(
-    z: Tensor,
-    scale: int,
-    grid: tuple[int, int],
-    full_size_px: tuple[int, int],
-    origin_px: tuple[int, int],
-    window: _Window,
-) -> Tensor:
+def _interpolated(z: Tensor, scale: int, place: _Place) -> Tensor:
     """A tile's share of a map with one cell per `scale` pixels on a grid that has as many cells, or more."""
     size = (z.shape[-2], z.shape[-1])
-    if full_size_px == (scale * size[0], scale * size[1]):
+    if place.full_px == (scale * size[0], scale * size[1]):
         # The weights of a whole picture are the identity, or those of plain interpolation.
-        return z.float() if size == grid else F.interpolate(z.float(), grid, mode="bilinear", align_corners=False)
-    return _shares(z.permute(0, 2, 3, 1), scale, grid, full_size_px, origin_px, window)
+        z = z.float()
+        return z if size == place.grid else F.interpolate(z, place.grid, mode="bilinear", align_corners=False)
+    return _shares(z.permute(0, 2, 3, 1), scale, place)
 
 
-def _mean_colours(
-    z_b: Tensor,
-    grid: tuple[int, int],
-    size_px: tuple[int, int],
-    full_size_px: tuple[int, int],
-    origin_px: tuple[int, int],
-    window: _Window,
-) -> Tensor:
+def _mean_colours(z_b: Tensor, size_px: tuple[int, int], place: _Place) -> Tensor:
     """A tile's share of the picture that z_b carries, on another grid of pixels: means, or interpolated."""
-    ratio = min(full / pixels for pixels, full in zip(grid, full_size_px, strict=True))
+    ratio = min(full / pixels for pixels, full in zip(place.grid, place.full_px, strict=True))
     block_px = next((block for block in _BLOCKS_PX if ratio >= _BLOCKS_PER_PIXEL * block), 1)
     if block_px == 1:
         rgb = unpack(z_b[:, :PACKED_RGB])[..., : size_px[0], : size_px[1]]
-        return _shares(rgb.permute(0, 2, 3, 1), 1, grid, full_size_px, origin_px, window)
+        return _shares(rgb.permute(0, 2, 3, 1), 1, place)
     # With the channels last, as they come; the four pixels of a cell are added last, when there are few of them.
     cells = z_b.permute(0, 2, 3, 1)[..., :PACKED_RGB]
     if block_px > 2:
         cells = _means(_means(cells, 1, block_px // 2), 2, block_px // 2)
-    packed = _shares(cells, block_px, grid, full_size_px, origin_px, window)
+    packed = _shares(cells, block_px, place)
     colours: Tensor = packed.unflatten(1, (_COLOURS, 4)).mean(2)  # type: ignore[no-untyped-call]
     return colours
 
@@ -239,15 +243,13 @@ def pool_tile(
     if any(start % TILE_ALIGN_PX for start in origin_px):
         raise ValueError(f"a tile of features begins at multiples of {TILE_ALIGN_PX} pixels, not at {origin_px}")
     grid = share_size(*full_size_px, of_mosaic=of_mosaic)
-    window = _window(grid, full_size_px, origin_px, size_px)
-    (top, bottom), (left, right) = window
+    place = _Place(grid, full_size_px, origin_px, _window(grid, full_size_px, origin_px, size_px))
+    (top, _), (left, _) = place.window
     fine = z_b[..., : -(-size_px[0] // 2), : -(-size_px[1] // 2)]
     if _by_colours(full_size_px, of_mosaic):
-        return _mean_colours(fine, grid, size_px, full_size_px, origin_px, window), (top, left)
+        return _mean_colours(fine, size_px, place), (top, left)
     coarse = z_t[..., : -(-size_px[0] // 4), : -(-size_px[1] // 4)]
-    twice = (2 * top, 2 * bottom), (2 * left, 2 * right)
-    pooled_b = _interpolated(fine, 2, (2 * grid[0], 2 * grid[1]), full_size_px, origin_px, twice)
-    pooled_t = _interpolated(coarse, 4, grid, full_size_px, origin_px, window)
+    pooled_b, pooled_t = _interpolated(fine, 2, place.twice()), _interpolated(coarse, 4, place)
     return _joined(pooled_b, pooled_t), (top, left)
 
 
