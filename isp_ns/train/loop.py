@@ -15,6 +15,7 @@ from isp_ns.nets.cards import load_space
 from isp_ns.nets.encoding import noise_maps
 from isp_ns.nets.space import NeuralSpace, build_space
 from isp_ns.train.degrade import Batch, add_gaussian, augment_colour, awgn_batch, camera_batch, clean_batch, turn
+from isp_ns.train.dormant import revive
 from isp_ns.train.equivariance import draw_transform, transform_space
 from isp_ns.train.losses import feature_distance, gradient_l1, l1, weighted_l1, weighted_mse
 from isp_ns.train.muon import Muon
@@ -27,6 +28,7 @@ __all__ = ["Budget", "Trainer"]
 
 _WARMUP_STEPS = 300
 _GRADIENT_GRAIN = 0.1
+_REVIVE_PATCHES = 64
 
 
 @dataclass(frozen=True)
@@ -274,6 +276,30 @@ class Trainer:
         decay = min(self.recipe.ema**self.recipe.sync_every, (1 + rounds) / (10 + rounds))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.space.parameters()), 1 - decay)
 
+    def _is_time_to_revive(self) -> bool:
+        every, until = self.recipe.revive_every, self.recipe.revive_until
+        return bool(every) and self.step % every == 0 and self.budget.progress(self.step, self.elapsed_s) < until
+
+    def _revive(self) -> None:
+        """Wake units that no picture wakes; with the same pictures, and so alike, in all workers."""
+        seed = self.recipe.seed + self.step
+        rng = torch.Generator().manual_seed(seed)
+        pixel_rng = torch.Generator(self.device).manual_seed(seed)
+        phase = self.recipe.phase(self.budget.progress(self.step, self.elapsed_s))
+        rgb = turn(self.source.draw(_REVIVE_PATCHES, phase.patch_px, rng), rng)
+        rgb = augment_colour(rgb, pixel_rng, self.recipe.colour_share)
+        noisy = awgn_batch(rgb, pixel_rng, self.recipe.sigma_max / 255)
+
+        def run() -> None:
+            with self._autocast():
+                z_b, z_t = self.space.e_raw(noisy.mosaic)
+                self.space.d_rgb(*self.space.denoiser(z_b, z_t, noisy.noise.to(z_b)))
+                self.space.d_rgb(*self.space.e_raw(clean_batch(rgb).mosaic))
+                self.space.d_rgb(*self.space.e_rgb(rgb))
+
+        torch.manual_seed(seed)
+        self.log("revival", {"units": revive(self.space, run, self.optimizer, phase.parts)})
+
     # ---- the run
 
     def run(self, stop_after: int | None = None) -> None:
@@ -288,6 +314,8 @@ class Trainer:
         losses: list[float] = []
         while self.budget.progress(self.step, self.elapsed_s) < 1:
             started = time.monotonic()
+            if self._is_time_to_revive():
+                self._revive()
             losses += [self.train_step() for _ in range(self.recipe.sync_every)]
             self._synchronise(time.monotonic() - started)
             if stop_after is not None and self.step >= stop_after:

@@ -74,6 +74,9 @@ class Recipe:
         workers: processes that train side by side and average their weights; steps and batches count per worker.
         sync_every: steps between two averagings.
         threads: of torch, per worker.
+        revive_every: steps between two revivals of units that no picture wakes, the first before the first step; 0 is
+            never. A multiple of sync_every.
+        revive_until: share of the run that they end at.
     """
 
     space: str
@@ -99,6 +102,8 @@ class Recipe:
     workers: int = 1
     sync_every: int = 4
     threads: int = 2
+    revive_every: int = 0
+    revive_until: float = 0.6
 
     def phase(self, progress: float) -> Phase:
         """The phase at a share of the run, 0..1."""
@@ -134,6 +139,8 @@ def _check(recipe: Recipe, where: str) -> Recipe:
             problems.append(f"parts of phase {phase.name} must be among {', '.join(PARTS)}")
         if phase.mix is None and phase.rgb_every != 1:
             problems.append(f"phase {phase.name} has no mix, so rgb_every must be 1")
+    if recipe.revive_every % recipe.sync_every:
+        problems.append(f"revive_every {recipe.revive_every} must be a multiple of sync_every {recipe.sync_every}")
     if recipe.dtype not in ("bfloat16", "float32"):
         problems.append(f"dtype {recipe.dtype!r} is neither bfloat16 nor float32")
     if problems:
