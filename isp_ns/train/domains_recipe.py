@@ -103,6 +103,11 @@ class DomainsRecipe:
         return 1.0
 
     @property
+    def mix(self) -> float:
+        """No picture has a part of another: a class is the whole picture's."""
+        return 0.0
+
+    @property
     def scale(self) -> float:
         """Pixels of a view over those of its box."""
         return next(iter(self.views.scales))

@@ -25,6 +25,8 @@ __all__ = ["Batch", "CachedSource", "Drawing", "LiveSource", "Source", "canonica
 _AHEAD = 2
 """Steps that are encoded ahead of the one that trains."""
 
+_SMALLEST_BOX, _LARGEST_BOX = 0.1, 0.5
+
 
 Batch = Encoded
 """What a step sees."""
@@ -60,6 +62,11 @@ class Drawing(Protocol):
     @property
     def enlarge(self) -> float:
         """Half of the pictures are enlarged on the grid by up to this factor."""
+        ...
+
+    @property
+    def mix(self) -> float:
+        """Share of the pictures in which a box is another picture's."""
         ...
 
 
@@ -153,6 +160,33 @@ def _gather(parts: Sequence[Encoded], window: tuple[int, int] | None, rng: Gener
     return Encoded(pooled.contiguous(memory_format=torch.channels_last), depth, labels)
 
 
+def _mixed(batch: Batch, share: float, rng: Generator) -> Batch:
+    """A batch in which a share of the pictures have a box of the next one at the same place.
+
+    Source: Yun et al. 2019, "CutMix" (arXiv 1905.04899), with the truth of every cell instead of mixed labels.
+    """
+    if not share:
+        return batch
+    chosen = torch.rand(len(batch.pooled), generator=rng) < share
+    parts = tuple(part.clone() for part in (batch.pooled, batch.depth, batch.labels))
+    for index in chosen.nonzero().flatten().tolist():
+        rows, columns = _box((batch.pooled.shape[-2], batch.pooled.shape[-1]), rng)
+        for part, whole in zip(parts, (batch.pooled, batch.depth, batch.labels), strict=True):
+            part[index, ..., rows, columns] = whole[index - 1, ..., rows, columns]
+    return Encoded(*parts)
+
+
+def _box(size: tuple[int, int], rng: Generator) -> tuple[slice, slice]:
+    """Rows and columns of a random box of a tenth to a half of the grid, up to twice as long as wide or as high."""
+    area, shape, *place = torch.rand(4, generator=rng).tolist()
+    area = _SMALLEST_BOX + (_LARGEST_BOX - _SMALLEST_BOX) * area
+    stretch = 2 ** (shape - 0.5)
+    spans = [max(1, round(length * area**0.5 * s)) for length, s in zip(size, (stretch, 1 / stretch), strict=True)]
+    starts = [int(p * (length - span + 1)) for p, length, span in zip(place, size, spans, strict=True)]
+    rows, columns = (slice(start, start + span) for start, span in zip(starts, spans, strict=True))
+    return rows, columns
+
+
 class LiveSource:
     """Views, RAW and features made while training, by a thread of its own.
 
@@ -209,7 +243,8 @@ class LiveSource:
         fresh, recent = self.encode(step), [part for parts in kept for part in parts]
         older = torch.randperm(len(recent), generator=rng)[: self.recipe.batch - self.recipe.fresh].tolist()
         kept.append(fresh)
-        return _gather([*fresh, *(recent[index] for index in older)], self.recipe.window, rng)
+        batch = _gather([*fresh, *(recent[index] for index in older)], self.recipe.window, rng)
+        return _mixed(batch, self.recipe.mix, rng)
 
     def _start(self, step: int) -> None:
         """Fill the memory with what it would hold after the steps before, and begin to work ahead."""
@@ -271,7 +306,7 @@ class CachedSource:
         rng = seeded(self.seed, 4, step)
         variants = torch.randint(self.variants, (len(chosen),), generator=rng).tolist()
         parts = [self.file[v * self.pictures + i] for v, i in zip(variants, chosen, strict=True)]
-        return _gather(parts, self.recipe.window, rng, self.recipe.enlarge)
+        return _mixed(_gather(parts, self.recipe.window, rng, self.recipe.enlarge), self.recipe.mix, rng)
 
     def close(self) -> None:
         """Nothing works ahead here."""

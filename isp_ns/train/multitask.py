@@ -18,6 +18,7 @@ from isp_ns.train.balance import Balancer, build_balancer
 from isp_ns.train.dense_losses import depth_loss, label_loss
 from isp_ns.train.distil import Distiller
 from isp_ns.train.feature_source import Batch, Source, seeded
+from isp_ns.train.finer_labels import FinerLabels
 from isp_ns.train.loop import Budget
 from isp_ns.train.muon import Muon
 from isp_ns.train.perception_recipe import Method, PerceptionRecipe
@@ -45,6 +46,7 @@ class MultitaskTrainer:
         seed: of the run.
         teachers: frozen networks by task.
         class_weights: of the labels, or None.
+        finer: the finer table that labels are given and learned in, or None.
     """
 
     recipe: PerceptionRecipe
@@ -57,6 +59,7 @@ class MultitaskTrainer:
     seed: int = 1
     teachers: Mapping[str, PerceptionNet] = field(default_factory=dict)
     class_weights: Tensor | None = None
+    finer: FinerLabels | None = None
     step: int = 0
     elapsed_s: float = 0.0
     scores: list[dict[str, Any]] = field(default_factory=list)
@@ -89,8 +92,11 @@ class MultitaskTrainer:
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        weights = [*self.net.parameters(), *self.balancer.parameters()]
+        weights = [*self._weights(), *self.balancer.parameters()]
         return Muon(weights, self.recipe.learning_rate, self.recipe.weight_decay)
+
+    def _weights(self) -> list[nn.Parameter]:
+        return [*self.net.parameters(), *(self.finer.parameters() if self.finer else ())]
 
     # ---- state
 
@@ -101,7 +107,8 @@ class MultitaskTrainer:
 
     def _parts(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("net", "average", "balancer", "optimizer")}
-        return parts | ({"distiller": self.distiller} if self.distiller else {})
+        others = {"distiller": self.distiller, "finer": self.finer}
+        return parts | {name: part for name, part in others.items() if part is not None}
 
     def save(self) -> None:
         """Write the checkpoint; an interrupted write leaves the former one."""
@@ -152,8 +159,8 @@ class MultitaskTrainer:
     def _autocast(self) -> torch.autocast:
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.recipe.dtype == "bfloat16")
 
-    def _loss(self, task: str, output: Tensor, batch: Batch) -> Tensor:
-        """Loss of a task on the grid of the recipe."""
+    def _loss(self, task: str, output: Tensor, fine: Tensor, batch: Batch) -> Tensor:
+        """Loss of a task on the grid of the recipe, from its output and the map that it was decoded from."""
         size = (output.shape[-2], output.shape[-1])
         on_cells = self.recipe.loss_grid == "cells"
         if task == "depth":
@@ -166,8 +173,10 @@ class MultitaskTrainer:
                 confidence=self.recipe.confidence,
             )
         labels = batch.labels.float()[:, None]
-        labels = labels if on_cells else _shrink(labels, size)
-        return label_loss(output, labels[:, 0].long(), self.class_weights)
+        labels = (labels if on_cells else _shrink(labels, size))[:, 0].long()
+        if self.finer is None:
+            return label_loss(output, labels, self.class_weights)
+        return label_loss(output, self.finer.coarse(labels), self.class_weights) + self.finer.loss(fine, labels)
 
     def _losses(self, batch: Batch) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
         """Losses by task, what the network read, and its deep and fine features."""
@@ -177,11 +186,14 @@ class MultitaskTrainer:
         with self._autocast():
             deep, fine = self.net.features(pooled)
             outputs = self.net.decode(fine)
-        return [self._loss(task, outputs[task], batch) for task in self.method.tasks], pooled, deep, fine
+            losses = [self._loss(task, outputs[task], fine, batch) for task in self.method.tasks]
+        return losses, pooled, deep, fine
 
     def _split(self) -> tuple[list[Tensor], list[list[Tensor]]]:
         """Weights that all tasks share, and each task's own."""
         own = [list(self.net.decoder(task).parameters()) for task in self.method.tasks]
+        if self.finer and "labels" in self.method.tasks:
+            own[self.method.tasks.index("labels")] += self.finer.parameters()
         apart = {id(weight) for weights in own for weight in weights}
         return [w for w in self.net.parameters() if id(w) not in apart], [list[Tensor](weights) for weights in own]
 
@@ -202,7 +214,7 @@ class MultitaskTrainer:
                 distance = self.distiller.loss(pooled, deep, fine)
             distance.backward(retain_graph=True)  # type: ignore[no-untyped-call]
         self.balancer.backward(losses, *self._split())
-        nn.utils.clip_grad_norm_(self.net.parameters(), _CLIP)
+        nn.utils.clip_grad_norm_(self._weights(), _CLIP)
         self.optimizer.step()
         if self.distiller:
             self.distiller.step(progress)

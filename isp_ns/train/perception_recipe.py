@@ -105,6 +105,9 @@ class PerceptionRecipe:
         folder: of the dataset, below the data root.
         splits: names of the splits to train and to test on.
         labels: label protocol of the dataset, such as "nyu13".
+        finer: a finer label protocol of the dataset, which is learned as well and left out of the weights; none if left
+            out.
+        finer_factor: of its loss, added to that of the labels.
         space: name of the weights of the neural space.
         input: one of `INPUTS`.
         net: arguments of the network's spec.
@@ -119,6 +122,7 @@ class PerceptionRecipe:
         memory: how many recent pictures are kept, for each aspect.
         coarse: squares of this many cells a side are packed into one; even, and 2 for heads that are to be shipped.
         enlarge: half of the cached pictures are enlarged on the grid by up to this factor, anew in every step.
+        mix: share of the pictures of a step in which a box is another picture's.
         window: rows and columns of the grid that a step looks at; all if left out.
         batch: pictures per step.
         epochs: passes over the pictures, if no other budget is given.
@@ -149,6 +153,8 @@ class PerceptionRecipe:
     methods: tuple[Method, ...]
     splits: tuple[str, str] = ("train", "test")
     labels: str = ""
+    finer: str = ""
+    finer_factor: float = 0.5
     space: str = "ns-lite"
     input: str = "space"
     net: Mapping[str, Any] = field(default_factory=dict)
@@ -162,6 +168,7 @@ class PerceptionRecipe:
     memory: int = 96
     coarse: int = 2
     enlarge: float = 1.0
+    mix: float = 0.0
     window: tuple[int, int] | None = None
     batch: int = 8
     epochs: int = 20

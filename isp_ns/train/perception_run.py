@@ -12,6 +12,7 @@ from torch import Tensor
 
 from isp_ns.core.errors import ModelError
 from isp_ns.data.datasets import open_dataset
+from isp_ns.data.labelled import IGNORED
 from isp_ns.nets.cards import Card, load_space
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.nets.layers import channels_last
@@ -21,6 +22,7 @@ from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.dense_losses import class_weights
 from isp_ns.train.feature_file import FeatureFile, cached_features
 from isp_ns.train.feature_source import CachedSource, LiveSource, encode_view, seeded
+from isp_ns.train.finer_labels import FinerLabels, coarse_labels
 from isp_ns.train.loop import Budget
 from isp_ns.train.manifest import data_root
 from isp_ns.train.multitask import MultitaskTrainer
@@ -73,14 +75,14 @@ def frozen_space(name: str) -> tuple[NeuralSpace, Card]:
     return (to_bf16(space) if bf16_is_fast() else space), card
 
 
-def open_split(recipe: PerceptionRecipe, data: Path | None, split: str) -> Pictures:
-    """A split of a recipe's dataset.
+def open_split(recipe: PerceptionRecipe, data: Path | None, split: str, labels: str = "") -> Pictures:
+    """A split of a recipe's dataset, with the recipe's labels or others.
 
     Raises:
         ModelError: if there are no data.
         DecodeError: if the dataset is not as it should be.
     """
-    found: Pictures = open_dataset(recipe.dataset, data_root(data) / recipe.folder, split, recipe.labels)
+    found: Pictures = open_dataset(recipe.dataset, data_root(data) / recipe.folder, split, labels or recipe.labels)
     return found
 
 
@@ -96,7 +98,7 @@ class Workshop:
 
     Attributes:
         recipe: what to do.
-        train: labelled pictures to train on.
+        train: labelled pictures to train on, with the finer labels if there are any.
         test: labelled pictures to score on.
         space: frozen.
         reader: of the training views.
@@ -123,7 +125,8 @@ class Workshop:
             DecodeError: if a dataset is not as it should be.
         """
         space, card = frozen_space(recipe.space)
-        train, test = (open_split(recipe, data, split) for split in recipe.splits)
+        train = open_split(recipe, data, recipe.splits[0], recipe.finer)
+        test = open_split(recipe, data, recipe.splits[1])
         readers = [build_reader(recipe.input, space, c) for c in (recipe.cameras, fixed_camera(recipe.test_noise))]
         return cls(recipe, train, test, space, readers[0], readers[1], features, card.digest)
 
@@ -157,7 +160,7 @@ class Workshop:
         if recipe.source == "live":
             return LiveSource(samples, self.reader, recipe, seed)
         settings = self._settings(views=asdict(recipe.views), cameras=asdict(recipe.cameras), variants=recipe.variants)
-        settings |= {"seed": recipe.seeds[0], "pictures": len(samples)}
+        settings |= {"seed": recipe.seeds[0], "pictures": len(samples), "labels": recipe.finer or recipe.labels}
         file = cached_features(self.features, "train", settings, lambda: self._variants(samples))
         return CachedSource(file, len(samples), recipe, seed)
 
@@ -179,7 +182,12 @@ def _weights_of_classes(workshop: Workshop, samples: Samples) -> Tensor | None:
     recipe = workshop.recipe
     if recipe.class_weights == "none" or "labels" not in recipe.tasks:
         return None
-    return class_weights(samples.label_counts(), recipe.class_weights)
+    counts = samples.label_counts()
+    if recipe.finer:
+        coarse = coarse_labels(workshop.train.table, workshop.test.table)[: len(counts)]
+        known = coarse != IGNORED
+        counts = torch.bincount(coarse[known], counts[known].double(), minlength=len(workshop.test.table.names))
+    return class_weights(counts, recipe.class_weights)
 
 
 @dataclass
@@ -193,7 +201,7 @@ class _Runner:
     resume: bool
 
     def network(self, method: Method, seed: int) -> PerceptionNet:
-        classes = len(self.workshop.train.table.names)
+        classes = len(self.workshop.test.table.names)
         return fresh_network(self.workshop.recipe, method, self.workshop.reader.channels, classes, seed)
 
     def teachers(self, method: Method, seed: int) -> dict[str, PerceptionNet]:
@@ -202,6 +210,13 @@ class _Runner:
             teacher = self.workshop.recipe.method(name)
             found[task] = _load_network(self.network(teacher, seed), run_folder(self.out, name, seed))
         return found
+
+    def finer(self, net: PerceptionNet) -> FinerLabels | None:
+        """The finer table of a network that learns labels; its fresh weights follow those of the network."""
+        recipe, workshop = self.workshop.recipe, self.workshop
+        if not recipe.finer or "labels" not in net.tasks:
+            return None
+        return FinerLabels(net.spec.fine, workshop.train.table, workshop.test.table, recipe.finer_factor)
 
     def train(self, method: Method, seed: int, stop_after: int | None) -> dict[str, Any] | None:
         """Train one method with one seed; None if it was stopped."""
@@ -212,10 +227,11 @@ class _Runner:
             return done
         test = workshop.test_features()
         source = workshop.source(self.samples, seed)
+        net = self.network(method, seed)
         trainer = MultitaskTrainer(
             workshop.recipe,
             method,
-            self.network(method, seed),
+            net,
             source,
             lambda net: score_network(net, test, workshop.test, workshop.recipe),
             _steps(self.budget, source.steps_per_epoch),
@@ -223,6 +239,7 @@ class _Runner:
             seed,
             self.teachers(method, seed),
             _weights_of_classes(workshop, self.samples),
+            self.finer(net),
         )
         if self.resume and trainer.checkpoint.is_file():
             trainer.resume()

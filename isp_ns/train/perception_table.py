@@ -18,6 +18,7 @@ def protocol_of(recipe: PerceptionRecipe, space_digest: str) -> dict[str, Any]:
         "task": "multitask",
         "dataset": recipe.dataset,
         "labels": recipe.labels,
+        "labels_learned": recipe.finer or recipe.labels,
         "splits": list(recipe.splits),
         "input": recipe.input,
         "space": recipe.space,

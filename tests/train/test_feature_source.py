@@ -167,3 +167,25 @@ def test_samples_are_small_and_counted():
     assert samples[0] is samples[0]
     counts = samples.label_counts()
     assert int(counts.sum()) == 4 * 47 * 64
+
+
+def test_boxes_of_other_pictures_come_with_their_truth(tmp_path):
+    """Pictures of one value each, which is in their features, depth and labels alike."""
+    ones = [
+        Encoded(
+            torch.full((1, 49, 24, 32), v).bfloat16(), torch.full((1, 1, 24, 32), v), torch.full((1, 24, 32), int(v))
+        )
+        for v in (1.0, 2.0, 3.0, 4.0)
+    ]
+    file = cached_features(tmp_path, "train", {}, lambda: ones)
+    source = CachedSource(file, 4, recipe(source="cached", batch=4, mix=0.5), 1)
+    shares = []
+    for batch in batches(source, range(60)):
+        assert torch.equal(batch.pooled.float(), batch.depth.expand(-1, 49, -1, -1))
+        assert torch.equal(batch.depth[:, 0], batch.labels.float())
+        for labels in batch.labels:
+            shares.append(1 - float(labels.unique(return_counts=True)[1].max()) / labels.numel())
+    mixed = [share for share in shares if share > 0]
+    assert 0.4 < len(mixed) / len(shares) < 0.6
+    assert 0.08 < min(mixed) < 0.15
+    assert 0.45 < max(mixed) < 0.53

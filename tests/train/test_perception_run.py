@@ -124,6 +124,23 @@ def test_inputs_and_conditions(job, monkeypatch):
     assert len(sizes) == 1
 
 
+def test_finer_labels_teach_and_are_left_behind(job):
+    write, folder = job
+    path = write(methods=[{"name": "m"}], finer="nyu40", mix=0.5)
+    straight = run_perception(path, folder / "straight", data=folder)
+    assert straight["protocol"]["labels_learned"] == "nyu40"
+    weights = load_file(folder / "straight" / "m-1" / "network.safetensors")
+    assert not any("finer" in name for name in weights)
+    run_perception(path, folder / "halted", data=folder, stop_after=1)
+    run_perception(path, folder / "halted", data=folder, resume=True)
+    resumed = load_file(folder / "halted" / "m-1" / "network.safetensors")
+    assert all(torch.equal(value, resumed[name]) for name, value in weights.items())
+    plain = run_perception(write(methods=[{"name": "m"}], mix=0.5), folder / "plain", data=folder)
+    assert straight["rows"][0]["parameters"] == plain["rows"][0]["parameters"]
+    other = load_file(folder / "plain" / "m-1" / "network.safetensors")
+    assert not torch.equal(weights["decoders.depth.out.weight"], other["decoders.depth.out.weight"])
+
+
 def test_pictures_are_evenly_spread():
     assert picked(10, 5) == [0, 2, 4, 6, 8]
     assert picked(3, None) == [0, 1, 2]
@@ -132,8 +149,8 @@ def test_pictures_are_evenly_spread():
 
 def test_delta_needs_both_single_networks():
     recipe = SimpleNamespace(
-        dataset="d", labels="l", splits=("a", "b"), input="space", space="s", test_noise=0, score_grid="truth", ema=1,
-        last_epochs=1, name="n", coarse=4,
+        dataset="d", labels="l", finer="", splits=("a", "b"), input="space", space="s", test_noise=0,
+        score_grid="truth", ema=1, last_epochs=1, name="n", coarse=4,
     )  # fmt: skip
     row = {"method": "u", "seed": 1, "tasks": ["depth", "labels"], "balance": "uniform", "distilled": False}
     row |= {"last": {"aerr_m": 0.5, "miou": 0.4}, "mean": {"aerr_m": 0.5, "miou": 0.4}}
