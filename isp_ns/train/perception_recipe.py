@@ -82,6 +82,7 @@ class Method:
         distil: factors of the distance to the teachers by task.
         faithful: both levels of the student look at the teacher's last map.
         seeds: instead of the recipe's.
+        epochs: instead of the recipe's; 0 is the recipe's.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Method:
     distil: Mapping[str, float] = field(default_factory=dict)
     faithful: bool = False
     seeds: tuple[int, ...] = ()
+    epochs: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -197,7 +197,7 @@ class _Runner:
     workshop: Workshop
     samples: Samples
     out: Path
-    budget: Budget
+    budget: Budget | None
     resume: bool
 
     def network(self, method: Method, seed: int) -> PerceptionNet:
@@ -234,7 +234,7 @@ class _Runner:
             net,
             source,
             lambda net: score_network(net, test, workshop.test, workshop.recipe),
-            _steps(self.budget, source.steps_per_epoch),
+            _steps(self.budget or Budget(steps=method.epochs or workshop.recipe.epochs), source.steps_per_epoch),
             folder,
             seed,
             self.teachers(method, seed),
@@ -307,7 +307,7 @@ def run_perception(
         path: the recipe.
         out: folder of a folder per method and seed, of cached features, and of results.json.
         time_s: seconds of training of each method and seed.
-        epochs: passes over the data instead, exactly repeatable; the recipe's if neither is given.
+        epochs: passes over the data instead, exactly repeatable; each method's own if neither is given.
         resume: keep finished runs and continue interrupted ones.
         methods: names of those to train; all if empty.
         data: folder of the datasets, else ISP_NS_SHARED_DATA.
@@ -323,13 +323,12 @@ def run_perception(
     """
     recipe = replace(load_perception_recipe(path), **dict(changes or {}))
     chosen = [recipe.method(name) for name in methods] if methods else list(recipe.methods)
-    if time_s is None and epochs is None:
-        epochs = recipe.epochs
+    budget = None if time_s is None and epochs is None else Budget(time_s=time_s, steps=epochs)
     torch.set_num_threads(recipe.threads)
     out.mkdir(parents=True, exist_ok=True)
     workshop = Workshop.open(recipe, data, out / "features")
     samples = Samples(workshop.train, recipe.tasks)
-    runner = _Runner(workshop, samples, out, Budget(time_s=time_s, steps=epochs), resume)
+    runner = _Runner(workshop, samples, out, budget, resume)
     for method in chosen:
         for seed in method.seeds:
             runner.train(method, seed, stop_after)

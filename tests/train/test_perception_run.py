@@ -96,6 +96,15 @@ def test_finished_methods_are_kept_and_interrupted_ones_go_on(job):
     assert table["rows"][1]["last"] == straight["rows"][1]["last"]
 
 
+def test_a_method_may_be_trained_for_longer(job):
+    write, folder = job
+    path = write(methods=[{"name": "long", "epochs": 3}, {"name": "usual"}])
+    table = run_perception(path, folder / "out", data=folder)
+    assert [row["epochs"] for row in table["rows"]] == [3, 2]
+    table = run_perception(path, folder / "short", data=folder, epochs=1)
+    assert [row["epochs"] for row in table["rows"]] == [1, 1]
+
+
 def test_teachers_come_first(job):
     write, folder = job
     with pytest.raises(ModelError, match="teacher is not trained yet"):
@@ -152,13 +161,22 @@ def test_delta_needs_both_single_networks():
         dataset="d", labels="l", finer="", splits=("a", "b"), input="space", space="s", test_noise=0,
         score_grid="truth", ema=1, last_epochs=1, name="n", coarse=4,
     )  # fmt: skip
-    row = {"method": "u", "seed": 1, "tasks": ["depth", "labels"], "balance": "uniform", "distilled": False}
+    row = {
+        "method": "u",
+        "seed": 1,
+        "tasks": ["depth", "labels"],
+        "balance": "uniform",
+        "distilled": False,
+        "epochs": 8,
+    }
     row |= {"last": {"aerr_m": 0.5, "miou": 0.4}, "mean": {"aerr_m": 0.5, "miou": 0.4}}
     single = [
         {**row, "method": task, "tasks": [task], "last": scores, "mean": scores}
         for task, scores in (("depth", {"aerr_m": 0.625}), ("labels", {"miou": 0.5}))
     ]
     assert table_of(recipe, [row, single[0]], "d")["rows"][0]["delta_mtl_last"] is None
+    longer = [{**each, "epochs": 24} for each in single]
+    assert table_of(recipe, [row, *longer], "d")["rows"][0]["delta_mtl_last"] is None
     # 20 % better and 20 % worse.
     assert table_of(recipe, [row, *single], "d")["rows"][0]["delta_mtl_last"] == pytest.approx(0.0)
 
