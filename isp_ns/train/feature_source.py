@@ -25,7 +25,7 @@ __all__ = ["Batch", "CachedSource", "Drawing", "LiveSource", "Source", "canonica
 _AHEAD = 2
 """Steps that are encoded ahead of the one that trains."""
 
-_SMALLEST_BOX, _LARGEST_BOX = 0.1, 0.5
+_NARROWEST, _WIDEST = 0.1, 0.5
 
 
 Batch = Encoded
@@ -66,7 +66,7 @@ class Drawing(Protocol):
 
     @property
     def mix(self) -> float:
-        """Share of the pictures in which a box is another picture's."""
+        """Share of the pictures in which a strip is another picture's."""
         ...
 
 
@@ -161,30 +161,30 @@ def _gather(parts: Sequence[Encoded], window: tuple[int, int] | None, rng: Gener
 
 
 def _mixed(batch: Batch, share: float, rng: Generator) -> Batch:
-    """A batch in which a share of the pictures have a box of the next one at the same place.
+    """A batch in which a share of the pictures have a strip of the one before them, at the same place.
 
-    Source: Yun et al. 2019, "CutMix" (arXiv 1905.04899), with the truth of every cell instead of mixed labels.
+    Strips are as high as the picture, so that floors stay below and ceilings above.
+
+    Source: Yun et al. 2019, "CutMix" (arXiv 1905.04899), with strips for boxes, and the truth of every cell instead of
+        mixed labels.
     """
     if not share:
         return batch
     chosen = torch.rand(len(batch.pooled), generator=rng) < share
     parts = tuple(part.clone() for part in (batch.pooled, batch.depth, batch.labels))
     for index in chosen.nonzero().flatten().tolist():
-        rows, columns = _box((batch.pooled.shape[-2], batch.pooled.shape[-1]), rng)
+        strip = _strip(batch.pooled.shape[-1], rng)
         for part, whole in zip(parts, (batch.pooled, batch.depth, batch.labels), strict=True):
-            part[index, ..., rows, columns] = whole[index - 1, ..., rows, columns]
+            part[index, ..., strip] = whole[index - 1, ..., strip]
     return Encoded(*parts)
 
 
-def _box(size: tuple[int, int], rng: Generator) -> tuple[slice, slice]:
-    """Rows and columns of a random box of a tenth to a half of the grid, up to twice as long as wide or as high."""
-    area, shape, *place = torch.rand(4, generator=rng).tolist()
-    area = _SMALLEST_BOX + (_LARGEST_BOX - _SMALLEST_BOX) * area
-    stretch = 2 ** (shape - 0.5)
-    spans = [max(1, round(length * area**0.5 * s)) for length, s in zip(size, (stretch, 1 / stretch), strict=True)]
-    starts = [int(p * (length - span + 1)) for p, length, span in zip(place, size, spans, strict=True)]
-    rows, columns = (slice(start, start + span) for start, span in zip(starts, spans, strict=True))
-    return rows, columns
+def _strip(columns: int, rng: Generator) -> slice:
+    """Random columns, a tenth to a half of all."""
+    share, place = torch.rand(2, generator=rng).tolist()
+    width = max(1, round(columns * (_NARROWEST + (_WIDEST - _NARROWEST) * share)))
+    left = int(place * (columns - width + 1))
+    return slice(left, left + width)
 
 
 class LiveSource:

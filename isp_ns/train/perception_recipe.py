@@ -124,7 +124,7 @@ class PerceptionRecipe:
         memory: how many recent pictures are kept, for each aspect.
         coarse: squares of this many cells a side are packed into one; even, and 2 for heads that are to be shipped.
         enlarge: half of the cached pictures are enlarged on the grid by up to this factor, anew in every step.
-        mix: share of the pictures of a step in which a box is another picture's.
+        mix: share of the pictures of a step in which a strip is another picture's.
         window: rows and columns of the grid that a step looks at; all if left out.
         batch: pictures per step.
         epochs: passes over the pictures, if no other budget is given.

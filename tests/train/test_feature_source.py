@@ -169,7 +169,7 @@ def test_samples_are_small_and_counted():
     assert int(counts.sum()) == 4 * 47 * 64
 
 
-def test_boxes_of_other_pictures_come_with_their_truth(tmp_path):
+def test_strips_of_other_pictures_come_with_their_truth(tmp_path):
     """Pictures of one value each, which is in their features, depth and labels alike."""
     ones = [
         Encoded(
@@ -184,6 +184,7 @@ def test_boxes_of_other_pictures_come_with_their_truth(tmp_path):
         assert torch.equal(batch.pooled.float(), batch.depth.expand(-1, 49, -1, -1))
         assert torch.equal(batch.depth[:, 0], batch.labels.float())
         for labels in batch.labels:
+            assert torch.equal(labels, labels[:1].expand_as(labels))
             shares.append(1 - float(labels.unique(return_counts=True)[1].max()) / labels.numel())
     mixed = [share for share in shares if share > 0]
     assert 0.4 < len(mixed) / len(shares) < 0.6
