@@ -114,12 +114,44 @@ def multitask() -> str:
     return lines(head, table)
 
 
+def robustness() -> str:
+    """Depth and labels of the same heads on each input, by condition; the best of each row in bold."""
+    found = {(row["condition"], row["input"]): row for row in results("robustness_nyuv2")}
+    inputs = list(dict.fromkeys(key[1] for key in found))
+    table = []
+    for condition in dict.fromkeys(key[0] for key in found):
+        cells = []
+        for score in ("delta1", "miou"):
+            values = [round(found[condition, name][score], 3) for name in inputs]
+            cells += [f"**{value:.3f}**" if value == max(values) else f"{value:.3f}" for value in values]
+        table.append([condition, *cells])
+    head = [f"{score} on `{name}`" for score in ("δ1", "mIoU") for name in inputs]
+    return lines(["condition", *head], table)
+
+
+def domains() -> str:
+    """Pictures named right by camera, mean over seeds."""
+    rows = results("domains_nyuv2")
+    cameras = list(rows[0]["accuracy"])
+    table = []
+    for name in dict.fromkeys(row["method"] for row in rows):
+        own = [row for row in rows if row["method"] == name]
+        scores = [f"{mean([row['accuracy'][camera] for row in own]):.3f}" for camera in cameras]
+        total = [row["mean_accuracy"] for row in own]
+        size = f"{own[0]['parameters'] / 1e6:.2f} M"
+        spread = f"{mean(total):.3f} ({min(total):.3f} to {max(total):.3f})"
+        table.append([f"`{name}`", str(own[0]["networks"]), size, *scores, spread])
+    return lines(["method", "networks", "parameters", *cameras, "mean (seeds)"], table)
+
+
 TABLES = {
     "results/demosaic": demosaic,
     "results/raw": raw,
     "results/heads": heads,
     "results/compare": compared,
     "results/multitask": multitask,
+    "results/robustness": robustness,
+    "results/domains": domains,
 }
 
 
