@@ -2,10 +2,10 @@
 
 A photo has 12 to 50 megapixels, a picture that heads are trained on 0.3. The grid has 160 cells on the long side, those
 of z_t for 640 pixels. Learned features tell of the texture of the pixels that they were made of: their mean over the
-cells of a large photo is unlike what they are at 640 pixels. Colours are alike. So of a larger picture the mean of the
-colours that are packed in z_b is taken, 640 pixels on its long side, and enters the space again as a mosaic: heads see
-what they would see of the same photo from a small sensor. So do pictures that never were a mosaic. Tile by tile, means
-are sums of shares.
+cells of a large photo is unlike what they are at 640 pixels. Colours are alike. So of a larger picture the colours that
+are packed in z_b are shrunk to 640 pixels on the long side, and enter the space again as a mosaic: heads see what they
+would see of the same photo from a small sensor. So do pictures that never were a mosaic. What is interpolated from many
+tiles is the sum of their shares.
 """
 
 import functools
@@ -48,6 +48,7 @@ _COLOURS = 3
 _BLOCKS_PX = (8, 4, 2)
 _BLOCKS_PER_PIXEL = 2
 _CELL_PX = 4
+_CUBIC_REACH = 2
 _PACKED_SIDE = 4
 """Pixels of colour on each side of a packed cell."""
 
@@ -122,36 +123,53 @@ def share_size(height_px: int, width_px: int, *, of_mosaic: bool = True) -> tupl
     return (_CELL_PX * rows, _CELL_PX * columns) if by_colours else (rows, columns)
 
 
-def _overlaps(cells: int, length: float, start: int, count: int) -> Tensor:
-    """(cells, count) share of source cells start … start + count - 1 in the mean over each of `cells` equal parts."""
-    edges = torch.arange(cells + 1, dtype=torch.float64) * (length / cells)
-    left = torch.arange(start, start + count, dtype=torch.float64)
-    right = (left + 1).clamp(max=length)
-    shared = torch.minimum(edges[1:, None], right) - torch.maximum(edges[:-1, None], left)
-    return shared.clamp_(min=0) * (cells / length)
+def _cubic(distance: Tensor) -> Tensor:
+    near = (1.5 * distance - 2.5) * distance.square() + 1
+    far = ((2.5 - 0.5 * distance) * distance - 4) * distance + 2
+    return torch.where(distance < 1, near, torch.where(distance < _CUBIC_REACH, far, 0.0))
 
 
-def _between(cells: int, length: float, start: int, count: int) -> Tensor:
-    """(cells, count) weights of linear interpolation, where there are fewer source cells than `cells`."""
+def _shrinking(cells: int, length: float) -> Tensor:
+    """(cells, ⌈length⌉) weights of cubic interpolation without aliasing, from a line of `length` source cells.
+
+    A mean over equal parts would be soft where there are hardly more source cells than `cells`, and sharp where there
+    are many, and heads see the difference.
+
+    Source: Keys 1981, "Cubic convolution interpolation for digital image processing", stretched by the ratio.
+    """
+    ratio = length / cells
+    centres = (torch.arange(cells, dtype=torch.float64) + 0.5) * ratio
+    places = torch.arange(math.ceil(length), dtype=torch.float64) + 0.5
+    weights = _cubic((places - centres[:, None]).abs() / ratio)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def _between(cells: int, length: float) -> Tensor:
+    """(cells, ⌈length⌉) weights of linear interpolation, where there are fewer source cells than `cells`."""
     last = math.ceil(length) - 1
     middle = ((torch.arange(cells, dtype=torch.float64) + 0.5) * (length / cells) - 0.5).clamp(0, last)
-    place = torch.arange(start, start + count, dtype=torch.float64)
+    place = torch.arange(last + 1, dtype=torch.float64)
     return (1 - (middle[:, None] - place).abs()).clamp_(min=0)
 
 
-@functools.lru_cache(maxsize=64)
-def _weights(cells: int, length: float, start: int, count: int, first: int, stop: int) -> Tensor:
-    """The rows first … stop - 1 of the weights, float32; kept, as tiles of one row or column have the same."""
-    make = _overlaps if length >= cells else _between
-    return make(cells, length, start, count)[first:stop].float()
+@functools.lru_cache(maxsize=8)
+def _weights(cells: int, length: float) -> Tensor:
+    """Weights of interpolation, float32; kept, as all tiles have parts of the same."""
+    return (_shrinking if length >= cells else _between)(cells, length).float()
 
 
 def _window(
     grid: tuple[int, int], full_px: tuple[int, int], start_px: tuple[int, int], size_px: tuple[int, int]
 ) -> _Window:
-    """The cells of the grid that a tile may have a share in; interpolation reaches one cell of z_t further."""
+    """The cells of the grid that a tile may have a share in.
+
+    Interpolation reaches a cell of z_t further where the grid is finer, and two of the grid where it is coarser.
+    """
     rows, columns = (
-        (max(0, start - _CELL_PX) * cells // full, -(-min(full, start + count + _CELL_PX) * cells // full))
+        (
+            max(0, (start - _CELL_PX) * cells // full - _CUBIC_REACH),
+            min(cells, -(-(start + count + _CELL_PX) * cells // full) + _CUBIC_REACH),
+        )
         for cells, full, start, count in zip(grid, full_px, start_px, size_px, strict=True)
     )
     return rows, columns
@@ -171,9 +189,9 @@ def _means(cells: Tensor, axis: int, block: int) -> Tensor:
 
 
 def _shares(cells: Tensor, scale: int, place: _Place) -> Tensor:
-    """Area-weighted sums of cells (B, h, w, C) of `scale` pixels onto the window of a place, (B, C, rows, columns)."""
+    """Weighted sums of cells (B, h, w, C) of `scale` pixels onto the window of a place, (B, C, rows, columns)."""
     rows, columns = (
-        _weights(size, full / scale, origin // scale, count, *wanted).to(cells.device)
+        _weights(size, full / scale)[slice(*wanted), origin // scale : origin // scale + count].to(cells.device)
         for size, full, origin, count, wanted in zip(
             place.grid, place.full_px, place.origin_px, cells.shape[1:3], place.window, strict=True
         )
@@ -193,8 +211,8 @@ def _interpolated(z: Tensor, scale: int, place: _Place) -> Tensor:
     return _shares(z.permute(0, 2, 3, 1), scale, place)
 
 
-def _mean_colours(z_b: Tensor, size_px: tuple[int, int], place: _Place) -> Tensor:
-    """A tile's share of the picture that z_b carries, on another grid of pixels: means, or interpolated."""
+def _small_colours(z_b: Tensor, size_px: tuple[int, int], place: _Place) -> Tensor:
+    """A tile's share of the picture that z_b carries, on another grid of pixels."""
     ratio = min(full / pixels for pixels, full in zip(place.grid, place.full_px, strict=True))
     block_px = next((block for block in _BLOCKS_PX if ratio >= _BLOCKS_PER_PIXEL * block), 1)
     if block_px == 1:
@@ -232,13 +250,14 @@ def pool_tile(
 
     Returns:
         (B, C, rows, columns), float32, and the row and column of the grid that it begins at: of a mosaic of up to 640
-        pixels features as from `pool_features`; of anything else its mean colours on four times the canonical grid,
+        pixels features as from `pool_features`; of anything else its colours on four times the canonical grid,
         which are for `enter_space`.
 
     Raises:
         ValueError: if a tile does not begin at multiples of 16.
 
-    Source: area-weighted mean; linear interpolation where the picture has fewer cells than the grid.
+    Source: cubic interpolation without aliasing (Keys 1981), after means of whole blocks of large pictures; linear
+        interpolation where the picture has fewer cells than the grid.
     """
     if any(start % TILE_ALIGN_PX for start in origin_px):
         raise ValueError(f"a tile of features begins at multiples of {TILE_ALIGN_PX} pixels, not at {origin_px}")
@@ -247,7 +266,7 @@ def pool_tile(
     (top, _), (left, _) = place.window
     fine = z_b[..., : -(-size_px[0] // 2), : -(-size_px[1] // 2)]
     if _by_colours(full_size_px, of_mosaic):
-        return _mean_colours(fine, size_px, place), (top, left)
+        return _small_colours(fine, size_px, place), (top, left)
     coarse = z_t[..., : -(-size_px[0] // 4), : -(-size_px[1] // 4)]
     pooled_b, pooled_t = _interpolated(fine, 2, place.twice()), _interpolated(coarse, 4, place)
     return _joined(pooled_b, pooled_t), (top, left)
@@ -263,7 +282,7 @@ def enter_space(pooled: Tensor, space: MosaicEncoder) -> Tensor:
     """What is pooled of a whole picture as features, whatever its size.
 
     Args:
-        pooled: (B, C, rows, columns) features, which stay as they are, or mean colours.
+        pooled: (B, C, rows, columns) features, which stay as they are, or colours.
         space: that they are of.
 
     Returns:

@@ -81,13 +81,25 @@ def test_the_colours_of_a_large_picture_enter_the_space_again(height, width):
     assert torch.allclose(pooled[:, 14:], torch.tensor(0.6), atol=1e-6)
 
 
-@pytest.mark.parametrize("factor", [2, 4, 8, 16])
-def test_whole_blocks_are_plain_means(factor):
-    """Whether pixels, cells or blocks of cells are summed, the mean of a picture over whole pixels is the same."""
-    rgb = torch.randn(1, 3, 32 * factor, 640 * factor, generator=torch.Generator().manual_seed(factor))
-    z_b = F.pad(F.pixel_unshuffle(rgb, 2), (0, 0, 0, 0, 0, 2))
-    share, _ = pool_tile(z_b, torch.zeros(1, 6, 8 * factor, 160 * factor), **_whole(rgb))
-    assert torch.allclose(share, F.avg_pool2d(rgb, factor), atol=1e-5)
+def _smooth(height, width, per_cell, seed=1):
+    """A picture whose finest detail is `per_cell` pixels wide."""
+    noise = torch.rand(1, 3, height // per_cell, width // per_cell, generator=torch.Generator().manual_seed(seed))
+    return F.interpolate(noise, (height, width), mode="bicubic", align_corners=False)
+
+
+@pytest.mark.parametrize(
+    ("factor", "tolerance"), [(1.05, 1e-4), (2, 1e-4), (3, 1e-4), (4, 0.01), (8, 0.01), (16, 0.01)]
+)
+def test_large_pictures_are_shrunk_as_torch_does(factor, tolerance):
+    """To the last digit pixel by pixel; means of blocks come first from a factor of 4 on."""
+    rgb = _smooth(round(64 * factor), round(640 * factor), max(1, round(4 * factor)))
+    height, width = rgb.shape[-2:]
+    padded = F.pad(rgb, (0, -width % 4, 0, -height % 4))
+    z_b = F.pad(F.pixel_unshuffle(padded, 2), (0, 0, 0, 0, 0, 2))
+    z_t = torch.zeros(1, 6, padded.shape[-2] // 4, padded.shape[-1] // 4)
+    share, _ = pool_tile(z_b, z_t, **_whole(rgb))
+    expected = F.interpolate(rgb, share.shape[-2:], mode="bicubic", align_corners=False, antialias=True)
+    assert torch.allclose(share, expected, atol=tolerance)
 
 
 def _whole(rgb):
@@ -96,7 +108,7 @@ def _whole(rgb):
 
 
 def test_a_photo_and_its_shrunk_version_have_the_same_features():
-    large = torch.rand(1, 3, 1920, 2560, generator=torch.Generator().manual_seed(1))
+    large = _smooth(1920, 2560, 16)
     found = []
     for factor in (1, 2):
         rgb = F.avg_pool2d(large, factor)
@@ -109,8 +121,8 @@ def test_a_photo_and_its_shrunk_version_have_the_same_features():
     sites[..., ::2, ::2], sites[..., 1::2, 1::2] = small[:, :1, ::2, ::2], small[:, 2:, 1::2, 1::2]
     z_b, z_t = Doubling().encode(sites, encoding="identity")
     found.append(pool_features(z_b, z_t, size_px=(480, 640), space=Doubling()))
-    assert torch.allclose(found[0], found[1], atol=1e-5)
-    assert torch.allclose(found[0], found[2], atol=1e-5)
+    assert torch.allclose(found[0], found[1], atol=0.01)
+    assert torch.allclose(found[0], found[2], atol=0.02)
 
 
 @pytest.mark.parametrize(("height", "width"), [(60, 80), (480, 640), (501, 333)])
@@ -155,15 +167,17 @@ def test_a_tile_has_the_cells_that_it_has_a_share_in(height, width):
     for top in range(0, height, step):
         bottom = min(height, top + step)
         share, first = _share(z_b, z_t, (top, 0, bottom, width), (height, width))
-        assert share.shape[-2] <= -(-(bottom - top + 8) * whole.shape[-2] // height) + 1
+        assert share.shape[-2] <= -(-(bottom - top + 8) * whole.shape[-2] // height) + 5
         total += on_grid(share, first, share_size(height, width))
     assert torch.allclose(total, whole, atol=1e-5)
 
 
 def test_means_are_taken_in_full_precision():
     rgb = torch.rand(1, 3, 1920, 2560, generator=torch.Generator().manual_seed(0)).bfloat16()
-    share, _ = pool_tile(F.pixel_unshuffle(rgb, 2), torch.zeros(1, 6, 480, 640), **_whole(rgb))
-    assert torch.allclose(share, F.avg_pool2d(rgb.float(), 4), atol=1e-6)
+    z_b, z_t = F.pixel_unshuffle(rgb, 2), torch.zeros(1, 6, 480, 640)
+    share, _ = pool_tile(z_b, z_t, **_whole(rgb))
+    precise, _ = pool_tile(z_b.float(), z_t, **_whole(rgb))
+    assert torch.allclose(share, precise, atol=1e-6)
 
 
 @pytest.mark.parametrize(("side", "rows"), [(2, 12), (4, 12), (2, 13)])
