@@ -14,7 +14,15 @@ from torch.nn import functional as F
 
 from isp_ns.nets.pooling import POOLED_LONG, mirror_cells
 
-__all__ = ["CANONICAL_FOCAL_CELLS", "ContextTrunk", "DepthDecoder", "HeadSpec", "LabelDecoder", "PerceptionNet"]
+__all__ = [
+    "CANONICAL_FOCAL_CELLS",
+    "ContextTrunk",
+    "DepthDecoder",
+    "HeadSpec",
+    "LabelDecoder",
+    "PerceptionNet",
+    "depth_at",
+]
 
 CANONICAL_FOCAL_CELLS = 518.9 * POOLED_LONG / 640
 """Focal length, in cells of the canonical grid, of the camera whose metres the depth head speaks.
@@ -32,6 +40,7 @@ class HeadSpec:
         inputs: channels of packed features.
         widths: channels at 1, 1/2, 1/4, ... of the grid of packed cells.
         blocks: residual blocks at each of them.
+        by_focal: whether depth is corrected for the focal length (`depth_at`).
 
     Raises:
         ValueError: without a level, or if widths and blocks differ in number.
@@ -40,6 +49,7 @@ class HeadSpec:
     inputs: int
     widths: Sequence[int] = (32, 64, 96, 96, 80)
     blocks: Sequence[int] = (0, 0, 2, 1, 1)
+    by_focal: bool = False
 
     def __post_init__(self) -> None:
         if not self.widths or len(self.widths) != len(self.blocks):
@@ -57,7 +67,8 @@ class HeadSpec:
 
     def sizes(self) -> dict[str, Any]:
         """The spec in plain values, for cards."""
-        return {"inputs": self.inputs, "widths": list(self.widths), "blocks": list(self.blocks)}
+        lists = {"widths": list(self.widths), "blocks": list(self.blocks)}
+        return {"inputs": self.inputs, **lists, "by_focal": self.by_focal}
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -137,23 +148,47 @@ class ContextTrunk(nn.Module):
         return deep, x[..., :rows, :columns]
 
 
+def depth_at(output: Tensor, log_focal: Tensor) -> Tensor:
+    """Depth for a known focal length, in the metres of the canonical camera.
+
+    Where a picture tells little, an answer is drawn towards the usual distance. In canonical metres that is nearer for
+    a long focal length, by as much as the map of slopes says. Without such a map, it is the same for all.
+
+    Args:
+        output: (B, 2 or 3, h, w) of a `DepthDecoder`.
+        log_focal: (B,) ln of focal length over the canonical one.
+
+    Returns:
+        (B, 1, h, w) ln of metres at the canonical focal length.
+
+    Source: our own, a first-order form of telling a network the camera (Facil et al. 2019, "CAM-Convs").
+    """
+    known = output[:, :1]
+    return known + output[:, 2:3] * log_focal.view(-1, 1, 1, 1) if output.shape[1] > 2 else known
+
+
 class DepthDecoder(nn.Module):
     """Fine features to log depth and the log of its expected error.
 
     Args:
         width: channels of the fine map.
+        by_focal: whether there is a third map, for `depth_at`.
 
     Source: depth in logarithms (Eigen et al. 2014); Laplace scale as confidence (Kendall and Gal 2017).
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, by_focal: bool = False) -> None:
         super().__init__()
-        self.out = nn.Conv2d(width, 2, 1)
+        usual = [_USUAL_DEPTH_LOG_M, -1.0, *([0.0] if by_focal else [])]
+        self.out = nn.Conv2d(width, len(usual), 1)
         with torch.no_grad():
-            self.out.bias.copy_(torch.tensor([_USUAL_DEPTH_LOG_M, -1.0]))  # type: ignore[union-attr]
+            self.out.bias.copy_(torch.tensor(usual))  # type: ignore[union-attr]
 
     def forward(self, fine: Tensor) -> Tensor:
-        """(B, width, h, w) to (B, 2, h, w): ln of metres at the canonical focal length, ln of the Laplace scale."""
+        """(B, width, h, w) to (B, 2 or 3, h, w).
+
+        ln of metres at the canonical focal length, ln of the Laplace scale, and slopes for `depth_at`.
+        """
         out: Tensor = self.out(fine)
         return out
 
@@ -199,7 +234,7 @@ class PerceptionNet(nn.Module):
         self.trunk = ContextTrunk(spec)
         self.decoders = nn.ModuleDict(
             {
-                name: DepthDecoder(spec.fine) if classes is None else LabelDecoder(spec.fine, classes)
+                name: LabelDecoder(spec.fine, classes) if classes else DepthDecoder(spec.fine, spec.by_focal)
                 for name, classes in tasks.items()
             }
         )

@@ -16,7 +16,7 @@ from isp_ns.core.meta import Meta
 from isp_ns.core.ports import Depth, FeatureMaps, Labels, Port, Stats
 from isp_ns.core.reach import WHOLE, Local, Params, Reduce
 from isp_ns.core.stage import stage
-from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS
+from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, depth_at
 from isp_ns.nets.layers import batch_of_one
 from isp_ns.nets.pooling import TILE_ALIGN_PX, enter_space, on_grid, pack_cells, pool_tile, pooled_size, share_size
 from isp_ns.stages.neural_weights import heads_card, heads_of, space_of
@@ -37,9 +37,10 @@ def _space_id(params: Params) -> str:
 
 def _channels(weights: str, task: str) -> slice:
     """Where the answer of a task lies among the channels that `neural.context` makes."""
-    tasks, start = heads_card(weights).domain["tasks"], 0
+    card, start = heads_card(weights), 0
+    tasks = card.domain["tasks"]
     for name, classes in tasks.items():
-        width = 2 if classes is None else classes
+        width = classes or (3 if card.sizes.get("by_focal") else 2)
         if name == task:
             return slice(start, start + width)
         start += width
@@ -185,14 +186,17 @@ def depth(place: Place, context: Stats, *, weights: str = "nyu-lite") -> Depth:
 
     Source: canonical camera: Yin et al. 2023, "Metric3D".
     """
-    log_depth = context[_channels(weights, "depth")][:1]
+    output = context[_channels(weights, "depth")][None]
     focal = focal_share(place.meta)
     if focal is None:
+        log_depth = depth_at(output, torch.zeros(1))[0]
         scale = -log_depth.median()
         meta = place.meta.with_values("stage", depth_unit=_NO_METRES)
     else:
         focal_cells = focal * max(pooled_size(*place.full_size))
         scale = torch.log(torch.tensor(focal_cells / CANONICAL_FOCAL_CELLS))
+        # Slopes hold where they were learned.
+        log_depth = depth_at(output, scale.clamp(*heads_card(weights).domain.get("log_focal", (0.0, 0.0))))[0]
         meta = place.meta.with_values("stage", depth_unit="m")
     return Frame(_spread(log_depth + scale, place).exp_(), meta, place.origin, place.full_size)
 

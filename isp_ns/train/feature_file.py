@@ -14,6 +14,10 @@ from isp_ns.train.samples import Encoded
 __all__ = ["FeatureFile", "cached_features"]
 
 
+_LAYOUT = 2
+"""Of the files; those of another one are not read, but made anew."""
+
+
 class FeatureFile:
     """Encoded pictures by index.
 
@@ -33,7 +37,7 @@ class FeatureFile:
             raise ModelError(f"{path}: the features and their index do not belong together; delete both")
         self._values = torch.from_file(str(path), shared=False, size=self._starts[-1], dtype=torch.bfloat16)
         truth = torch.load(path.with_suffix(".truth.pt"), weights_only=True)
-        self._depth, self._labels = truth["depth"], truth["labels"]
+        self._depth, self._labels, self._log_focal = truth["depth"], truth["labels"], truth["log_focal"]
 
     def __len__(self) -> int:
         return len(self._shapes)
@@ -42,12 +46,12 @@ class FeatureFile:
         channels, rows, columns = self._shapes[index]
         values = self._values[self._starts[index] : self._starts[index + 1]]
         pooled = values.view(1, rows, columns, channels).permute(0, 3, 1, 2)
-        return Encoded(pooled, self._depth[index].float(), self._labels[index])
+        return Encoded(pooled, self._depth[index].float(), self._labels[index], self._log_focal[index])
 
 
 def _write(path: Path, pictures: Iterable[Encoded]) -> None:
     """Write file, truth and index; the index comes last, so that a file without one is known to be unfinished."""
-    shapes, depth, labels = [], [], []
+    shapes, depth, labels, log_focal = [], [], [], []
     with path.open("wb") as file:
         for encoded in pictures:
             shapes.append(list(encoded.pooled.shape[1:]))
@@ -55,7 +59,8 @@ def _write(path: Path, pictures: Iterable[Encoded]) -> None:
             file.write(last.view(torch.int16).numpy().tobytes())
             depth.append(encoded.depth.half())
             labels.append(encoded.labels)
-    torch.save({"depth": depth, "labels": labels}, path.with_suffix(".truth.pt"))
+            log_focal.append(encoded.log_focal)
+    torch.save({"depth": depth, "labels": labels, "log_focal": log_focal}, path.with_suffix(".truth.pt"))
     path.with_suffix(".json").write_text(json.dumps({"shapes": shapes}), encoding="utf-8")
 
 
@@ -73,7 +78,8 @@ def cached_features(
     Returns:
         The features.
     """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    told = json.dumps({**settings, "layout": _LAYOUT}, sort_keys=True, default=str)
+    digest = hashlib.sha256(told.encode()).hexdigest()[:12]
     path = folder / f"{name}-{digest}.features"
     if not path.with_suffix(".json").is_file():
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 A batch depends on the recipe, the seed and the number of the step alone, so that a run resumes exactly.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,7 @@ from isp_ns.train.readers import Reader
 from isp_ns.train.samples import Compact, Encoded, Samples
 from isp_ns.train.views import Aspect, View, draw_index, draw_view, jitter_colour, view_picture, view_truth
 
-__all__ = ["Batch", "CachedSource", "Drawing", "LiveSource", "Source", "canonical_depth", "encode_view", "seeded"]
+__all__ = ["Batch", "CachedSource", "Drawing", "LiveSource", "Source", "encode_view", "log_focal", "seeded"]
 
 _AHEAD = 2
 """Steps that are encoded ahead of the one that trains."""
@@ -78,20 +79,19 @@ def seeded(*numbers: int) -> Generator:
     return torch.Generator().manual_seed(mixed)
 
 
-def canonical_depth(depth: Tensor, focal_px: float | None, box_width: int, columns: int) -> Tensor:
-    """Metres as a camera of the canonical focal length would see them; unchanged where the focal length is unknown.
+def log_focal(focal_px: float | None, box_width: int, columns: int) -> float:
+    """ln of the focal length over the canonical one, 0 where it is unknown.
+
+    Metres as a camera of the canonical focal length would see them are metres over its exponential.
 
     Args:
-        depth: metres, any shape.
         focal_px: focal length in pixels of the picture.
         box_width: pixels of the picture that the grid's columns span.
         columns: of the grid.
 
     Source: Yin et al. 2023, "Metric3D", ICCV, section 3.2 (canonical camera transformation of labels).
     """
-    if not focal_px:
-        return depth
-    return depth * (CANONICAL_FOCAL_CELLS / (focal_px * columns / box_width))
+    return math.log(focal_px * columns / box_width / CANONICAL_FOCAL_CELLS) if focal_px else 0.0
 
 
 def encode_view(
@@ -112,9 +112,9 @@ def encode_view(
     columns = pooled.shape[-1]
     pooled = pack_cells(pooled.float(), coarse)
     depth, labels = view_truth(sample.depth, sample.labels, view, (pooled.shape[-2], pooled.shape[-1]))
-    depth = canonical_depth(depth, sample.focal_px, view.box[3], columns)
+    focal = log_focal(sample.focal_px, view.box[3], columns)
     pooled = pooled.to(torch.bfloat16, memory_format=torch.channels_last)
-    return Encoded(pooled, depth[None], labels)
+    return Encoded(pooled, depth[None] / math.exp(focal), labels, torch.tensor([focal]))
 
 
 def _enlarged(part: Encoded, zoom: float, rng: Generator) -> Encoded:
@@ -132,7 +132,8 @@ def _enlarged(part: Encoded, zoom: float, rng: Generator) -> Encoded:
     pooled = _enlarged_cells(part.pooled[box].float(), size)
     depth = F.interpolate(part.depth[box], size, mode="nearest-exact") * (spans[1] / size[1])
     labels = F.interpolate(part.labels[:, None][box].float(), size, mode="nearest-exact")[:, 0]
-    return Encoded(pooled.to(part.pooled.dtype), depth, labels.to(part.labels.dtype))
+    focal = part.log_focal + math.log(size[1] / spans[1])
+    return Encoded(pooled.to(part.pooled.dtype), depth, labels.to(part.labels.dtype), focal)
 
 
 def _enlarged_cells(packed: Tensor, size: tuple[int, int]) -> Tensor:
@@ -157,7 +158,8 @@ def _gather(parts: Sequence[Encoded], window: tuple[int, int] | None, rng: Gener
         pooled, depth, labels = (x[..., rows, columns] for x in (part.pooled, part.depth, part.labels))
         seen.append((mirror_cells(pooled), depth.flip(-1), labels.flip(-1)) if turn else (pooled, depth, labels))
     pooled, depth, labels = (torch.cat(column) for column in zip(*seen, strict=True))
-    return Encoded(pooled.contiguous(memory_format=torch.channels_last), depth, labels)
+    focal = torch.cat([part.log_focal for part in parts])
+    return Encoded(pooled.contiguous(memory_format=torch.channels_last), depth, labels, focal)
 
 
 def _mixed(batch: Batch, share: float, rng: Generator) -> Batch:
@@ -171,12 +173,13 @@ def _mixed(batch: Batch, share: float, rng: Generator) -> Batch:
     if not share:
         return batch
     chosen = torch.rand(len(batch.pooled), generator=rng) < share
-    parts = tuple(part.clone() for part in (batch.pooled, batch.depth, batch.labels))
+    wholes = (batch.pooled, batch.depth, batch.labels)
+    pooled, depth, labels = (whole.clone() for whole in wholes)
     for index in chosen.nonzero().flatten().tolist():
         strip = _strip(batch.pooled.shape[-1], rng)
-        for part, whole in zip(parts, (batch.pooled, batch.depth, batch.labels), strict=True):
+        for part, whole in zip((pooled, depth, labels), wholes, strict=True):
             part[index, ..., strip] = whole[index - 1, ..., strip]
-    return Encoded(*parts)
+    return Encoded(pooled, depth, labels, batch.log_focal)
 
 
 def _strip(columns: int, rng: Generator) -> slice:

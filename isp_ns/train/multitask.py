@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isp_ns.nets.heads import PerceptionNet
+from isp_ns.nets.heads import PerceptionNet, depth_at
 from isp_ns.train.balance import Balancer, build_balancer
 from isp_ns.train.dense_losses import depth_loss, label_loss
 from isp_ns.train.distil import Distiller
@@ -166,7 +166,7 @@ class MultitaskTrainer:
         if task == "depth":
             depth = batch.depth if on_cells else _shrink(batch.depth, size)
             return depth_loss(
-                output,
+                torch.cat([depth_at(output.float(), batch.log_focal), output[:, 1:2].float()], 1),
                 depth,
                 kind=self.recipe.depth_loss,
                 gradient=self.recipe.gradient,

@@ -1,6 +1,7 @@
 """From a finished run of heads to weights that can be shipped, with a card that tells the truth about them."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -46,6 +47,7 @@ def _domain(net: PerceptionNet, recipe: PerceptionRecipe, table: LabelTable, dig
         "space_digest": digest,
         "grid": f"{POOLED_LONG} cells on the long side",
         "canonical_focal_cells": CANONICAL_FOCAL_CELLS,
+        "log_focal": [0.0, round(math.log(recipe.views.zoom * recipe.enlarge), 3)],
         "scenes": recipe.scenes,
         "cfa": list(recipe.cameras.patterns),
         "exposure_ev": list(recipe.cameras.exposure_ev),

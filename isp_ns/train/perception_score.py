@@ -1,5 +1,6 @@
 """Scores of a network on features of the test split, on the pixels of the truth or on the pooled grid."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,9 +10,9 @@ from torch.nn import functional as F
 
 from isp_ns.metrics.depth import DepthScore
 from isp_ns.metrics.labels import LabelScore
-from isp_ns.nets.heads import PerceptionNet
+from isp_ns.nets.heads import PerceptionNet, depth_at
 from isp_ns.train.feature_file import FeatureFile
-from isp_ns.train.feature_source import canonical_depth
+from isp_ns.train.feature_source import log_focal
 from isp_ns.train.perception_recipe import PerceptionRecipe
 from isp_ns.train.samples import Pictures, Samples
 
@@ -64,7 +65,7 @@ def _truth(
         columns = features[place].pooled.shape[-1] * recipe.coarse
         depth = torch.zeros(1, height, width) if sample.depth is None else sample.depth.float()
         labels = torch.full((height, width), 255) if sample.labels is None else sample.labels[0].long()
-        yield canonical_depth(depth, sample.focal_px, width, columns), labels
+        yield depth / math.exp(log_focal(sample.focal_px, width, columns)), labels
 
 
 def score_network(
@@ -88,11 +89,13 @@ def score_network(
     samples = Samples(labelled, recipe.tasks, keep=False)
     depth_score, label_score = DepthScore(), LabelScore(labelled.table.names)
     truths = _truth(recipe, features, samples, order)
-    for outputs, (depth, labels) in zip(predictions(net, features, recipe.dtype), truths, strict=True):
+    answers = predictions(net, features, recipe.dtype)
+    for place, (outputs, (depth, labels)) in enumerate(zip(answers, truths, strict=True)):
+        focal = features[place].log_focal
         size = (labels.shape[-2], labels.shape[-1])
         full = {t: F.interpolate(o, size, mode="bilinear", align_corners=False) for t, o in outputs.items()}
         if "depth" in full:
-            depth_score.update(full["depth"][0, :1].exp(), depth)
+            depth_score.update(depth_at(full["depth"], focal)[0].exp(), depth)
         if "labels" in full:
             label_score.update(full["labels"][0].argmax(0), labels)
     scores: dict[str, Any] = {}

@@ -1,7 +1,7 @@
 """Labelled pictures in memory, small: 8-bit pictures and labels, half-precision depth; and what is made of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -44,11 +44,13 @@ class Encoded:
         pooled: (N, C, rows, columns) bf16 features, channels last.
         depth: (N, 1, rows, columns) metres for the canonical focal length, 0 where unknown.
         labels: (N, rows, columns) uint8, 255 where unknown.
+        log_focal: (N,) ln of the focal length over the canonical one, 0 where it is unknown.
     """
 
     pooled: Tensor
     depth: Tensor
     labels: Tensor
+    log_focal: Tensor = field(default_factory=lambda: torch.zeros(1))
 
 
 class Pictures(Protocol):

@@ -1,11 +1,13 @@
 """Heads: sizes, budgets and independence of the tasks."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from isp_ns.nets.counters import parameters
-from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, HeadSpec, PerceptionNet
+from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, HeadSpec, PerceptionNet, depth_at
 from isp_ns.nets.pooling import mirror_cells, packed_channels, pooled_channels
 
 SMALL = HeadSpec(20, (8, 12, 16), (1, 1, 1))
@@ -66,6 +68,18 @@ def test_the_answer_for_a_mirror_image_is_the_mirrored_answer():
     assert not torch.allclose(net(cells)["labels"], net(mirror_cells(cells))["labels"].flip(-1), atol=1e-2)
     for task in TASKS:
         assert torch.allclose(there[task], back[task].flip(-1), atol=1e-5)
+
+
+def test_depth_knows_the_focal_length_if_it_was_told_to():
+    torch.manual_seed(2)
+    cells, log_focal = torch.randn(2, 20, 16, 16), torch.tensor([0.0, 0.4])
+    told, plain = (PerceptionNet(replace(SMALL, by_focal=told), TASKS).eval()(cells)["depth"] for told in (True, False))
+    assert (told.shape[1], plain.shape[1]) == (3, 2)
+    assert torch.equal(depth_at(plain, log_focal), plain[:, :1])
+    change = depth_at(told, log_focal) - told[:, :1]
+    assert torch.equal(change[0], torch.zeros_like(change[0]))
+    assert torch.allclose(change[1], 0.4 * told[1, 2:], atol=1e-6)
+    assert HeadSpec(**replace(SMALL, by_focal=True).sizes()).by_focal
 
 
 def test_canonical_camera_is_that_of_nyu():

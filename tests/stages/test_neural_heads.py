@@ -1,8 +1,10 @@
 """Depth and labels as stages, with heads of random weights on the shipped space."""
 
+import math
+
 import pytest
 import torch
-from random_heads import save_random_heads
+from random_heads import save_known_heads, save_random_heads
 from sample_frames import meta, mosaic, photograph
 from torch.nn import functional as F
 
@@ -106,6 +108,20 @@ def test_the_canonical_camera_is_taken_at_its_word(graph):
     frame = _frame(focal_35mm=36 * 518.9 / 640)
     run = graph.run(raw=frame, want=["depth", "context"], tile_px=4096)
     assert float(run["depth"].data.log().mean()) == pytest.approx(float(run["context"][0].mean()), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "metres"), [(1.0, 2.0), (1.3, 2 * 1.3 * 1.3**-0.5), (4.0, 2 * 4 * math.exp(-0.25)), (0.5, 1.0)]
+)
+def test_slopes_of_the_focal_length_hold_where_they_were_learned(tmp_path, monkeypatch, ratio, metres):
+    """Heads that say 2 m and a slope of -0.5, learned up to a logarithm of 0.5."""
+    monkeypatch.setattr(cards, "weights_folder", lambda: tmp_path)
+    save_known_heads(tmp_path, "told", metres=2, slope=-0.5, log_focal=[0.0, 0.5])
+    answer = torch.cat([torch.tensor([math.log(2), -1.0, -0.5]), torch.zeros(13)])[:, None, None].expand(-1, 60, 80)
+    frame = _frame(focal_35mm=ratio * 36 * 518.9 / 640)
+    found = neural_heads.depth(frame, answer, weights="told").data
+    assert float(found.min()) == pytest.approx(metres, rel=1e-4)
+    assert float(found.max()) == pytest.approx(metres, rel=1e-4)
 
 
 def test_without_a_focal_length_depth_is_relative(graph):

@@ -1,5 +1,7 @@
 """Batches depend on the step alone; truth goes with the features; files give back what was written."""
 
+import math
+
 import pytest
 import torch
 from perception_scene import Scenes
@@ -8,7 +10,7 @@ from torch.nn import functional as F
 from isp_ns.core.errors import ModelError
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS
 from isp_ns.train.feature_file import FeatureFile, cached_features
-from isp_ns.train.feature_source import CachedSource, LiveSource, canonical_depth, encode_view, seeded
+from isp_ns.train.feature_source import CachedSource, LiveSource, encode_view, log_focal, seeded
 from isp_ns.train.perception_recipe import Method, PerceptionRecipe, Views
 from isp_ns.train.samples import Encoded, Samples
 from isp_ns.train.views import View, whole_view
@@ -86,10 +88,10 @@ def test_truth_goes_with_the_features():
 
 def test_depth_is_that_of_the_canonical_camera():
     # 51.89 pixels at a width of 64 are as much as 518.9 at 640.
-    assert float(canonical_depth(torch.tensor(3.0), 51.89, 64, 160)) == pytest.approx(3.0)
+    assert log_focal(51.89, 64, 160) == pytest.approx(0.0)
     # Half of the width fills the grid: everything looks twice as near.
-    assert float(canonical_depth(torch.tensor(3.0), 51.89, 32, 160)) == pytest.approx(1.5)
-    assert float(canonical_depth(torch.tensor(3.0), None, 32, 160)) == 3.0
+    assert math.exp(log_focal(51.89, 32, 160)) == pytest.approx(2.0)
+    assert log_focal(None, 32, 160) == 0
     assert pytest.approx(518.9 / 4) == CANONICAL_FOCAL_CELLS
 
 
@@ -99,6 +101,8 @@ def test_a_zoomed_view_has_nearer_truth():
     half = encode_view(sample, View((12, 0, 24, 32), (24, 32)), Grey(), seeded(0))
     assert float(whole.depth.max()) == pytest.approx(4.0 * CANONICAL_FOCAL_CELLS / (51.89 * 32 / 64), rel=1e-3)
     assert float(half.depth.max()) == pytest.approx(float(whole.depth.max()) / 2, rel=1e-3)
+    for view in (whole, half):
+        assert float(view.depth.max() * view.log_focal.exp()) == pytest.approx(4.0, rel=1e-3)
 
 
 def pictures(samples):
@@ -114,6 +118,7 @@ def test_files_give_back_what_was_written(tmp_path):
         assert torch.equal(file[index].pooled, expected.pooled)
         assert torch.equal(file[index].labels, expected.labels)
         assert torch.allclose(file[index].depth, expected.depth, atol=2e-3)
+        assert torch.equal(file[index].log_focal, expected.log_focal)
 
     def never():
         raise AssertionError("must not be made again")
@@ -156,6 +161,7 @@ def test_enlarged_pictures_stay_with_their_truth(tmp_path):
         assert float((pixels[..., 1:] - pixels[..., :-1]).max()) < 0.02
         assert float((F.avg_pool2d(pixels, 4)[:, 0] * 100 - batch.labels).abs().max()) < 2
         assert float(batch.depth.mean()) == pytest.approx(3 * span, rel=0.03)
+        assert float(batch.depth.mean() * batch.log_focal.exp()) == pytest.approx(3, rel=1e-3)
         assert float((batch.pooled[:, -1].float() * 100 - batch.labels).abs().max()) < 2
     assert min(spans) < 0.7
 
