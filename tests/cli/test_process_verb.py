@@ -146,7 +146,11 @@ def test_tracebacks_of_faulty_stages_only_when_asked_for(tmp_path):
 def started(tmp_path: Path, *arguments: object, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """A real `isp-ns process` over a pipeline that takes 0.3 s a photo."""
     (tmp_path / "slow.yaml").write_text(batch_files.SLOW_YAML)
-    program = "import sys, batch_files\nfrom isp_ns.cli.main import cli\ncli(sys.argv[1:])"
+    # Interrupts are taken as in a terminal; tests that run in the background hand down that they are ignored.
+    program = (
+        "import signal, sys, batch_files\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from isp_ns.cli.main import cli\ncli(sys.argv[1:])"
+    )
     command = [sys.executable, "-c", program, "process", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
     command += ["-p", str(tmp_path / "slow.yaml"), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
