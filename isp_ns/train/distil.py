@@ -170,8 +170,9 @@ class ImageDistiller(_Adapted):
         """
         with torch.no_grad():
             goal, judged = self._teachers[domain](pooled)
-        apart = 1 - kernel_cka(self.adapters[domain](features), goal)
-        return self.cka * apart + self.kl * softened_kl(logits, judged, self.temperature)
+        loss = self.kl * softened_kl(logits, judged, self.temperature)
+        # Adapters that no loss holds decay to nothing, whose alignment says nothing.
+        return loss + self.cka * (1 - kernel_cka(self.adapters[domain](features), goal)) if self.cka else loss
 
 
 def _kernel(features: Tensor) -> Tensor:
@@ -199,7 +200,7 @@ def kernel_cka(a: Tensor, b: Tensor) -> Tensor:
     if len(a) != len(b) or len(a) < 3:
         raise ValueError(f"alignment needs features of the same images, three at least, got {len(a)} and {len(b)}")
     left, right = _kernel(a), _kernel(b)
-    scale = torch.sqrt((left * left).sum() * (right * right).sum()).clamp(min=1e-12)
+    scale = ((left * left).sum() * (right * right).sum()).clamp(min=1e-24).sqrt()
     return ((left * right).sum() / scale).to(a.dtype)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from isp_ns.train.distil import Adapters, Distiller, anneal, kernel_cka, softened_kl
+from isp_ns.train.distil import Adapters, Distiller, ImageDistiller, anneal, kernel_cka, softened_kl
 
 B, DEEP, FINE = 2, 6, 4
 
@@ -134,3 +134,17 @@ def test_kl_by_hand():
 
 def test_annealing_is_straight():
     assert [anneal(x) for x in (-1, 0, 0.25, 1, 2)] == [1.0, 1.0, 0.75, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(("cka", "kl"), [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)])
+def test_adapters_that_have_decayed_to_nothing_do_no_harm(cka, kl):
+    rng = torch.Generator().manual_seed(3)
+    read, judged = torch.randn(6, 5, generator=rng), torch.randn(6, 4, generator=rng)
+    distiller = ImageDistiller({"a": lambda pooled: (read, judged)}, 5, 5, cka=cka, kl=kl)
+    torch.nn.init.zeros_(distiller.adapters["a"].weight)
+    features, logits = (torch.randn(6, size, generator=rng, requires_grad=True) for size in (5, 4))
+    (distiller.loss("a", read, features, logits) + features.sum() * 0).backward()
+    assert bool(features.grad.isfinite().all())
+    assert bool(logits.grad.isfinite().all())
+    expected = kl * float(softened_kl(logits, judged).detach()) + cka
+    assert float(distiller.loss("a", read, features, logits).detach()) == pytest.approx(expected, rel=1e-5)
