@@ -139,9 +139,9 @@ def domains() -> str:
         scores = [f"{mean([row['accuracy'][camera] for row in own]):.3f}" for camera in cameras]
         total = [row["mean_accuracy"] for row in own]
         size = f"{own[0]['parameters'] / 1e6:.2f} M"
-        spread = f"{mean(total):.3f} ({min(total):.3f} to {max(total):.3f})"
-        table.append([f"`{name}`", str(own[0]["networks"]), size, *scores, spread])
-    return lines(["method", "networks", "parameters", *cameras, "mean (seeds)"], table)
+        spread = f" ({min(total):.3f} to {max(total):.3f})" if len(total) > 1 else ""
+        table.append([f"`{name}`", str(own[0]["networks"]), size, *scores, f"{mean(total):.3f}{spread}"])
+    return lines(["method", "networks", "parameters", *cameras, "mean"], table)
 
 
 TABLES = {
