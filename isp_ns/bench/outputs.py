@@ -184,7 +184,7 @@ def _head_networks(graph: Graph) -> list[PerceptionNet]:
 def _head_macs(graph: Graph, size: tuple[int, int]) -> float:
     """Multiply-accumulates of heads per pixel of a picture; they run once, on the pooled grid.
 
-    So does the encoder where the picture is larger than that, as its mean colours enter the space again.
+    So does the encoder where the picture is larger than that, as its colours enter the space again.
     """
     total = 0.0
     rows, columns = share_size(*size)

@@ -60,7 +60,7 @@ def _whole(share: Frame) -> Tensor:
 
 
 def _features(total: Frame, params: Params) -> Tensor:
-    """What all tiles have pooled, as features; mean colours enter the space again."""
+    """What all tiles have pooled, as features; colours enter the space again."""
     pooled = _whole(total)[None]
     return enter_space(pooled, space_of(str(params["space"])))[0]
 
@@ -79,7 +79,7 @@ def pool(
 ) -> Annotated[Frame, Port("stats")]:
     """Bring features to the canonical grid that heads read, whatever the size of the picture.
 
-    The features of a mosaic of up to 640 pixels are read as they are; the mean colours of anything else enter the space
+    The features of a mosaic of up to 640 pixels are read as they are; the colours of anything else enter the space
     again, at that size.
 
     Args:

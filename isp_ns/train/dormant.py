@@ -89,6 +89,8 @@ def revive(
         here with a bias from the data.
     """
     layers = [(layer, dormant) for layer, dormant in _dormant(hidden_layers(space, parts), run) if bool(dormant.any())]
+    if not layers:
+        return 0
     for layer, dormant in layers:
         live = ~dormant if bool((~dormant).any()) else dormant
         for producer in layer.producers:

@@ -47,6 +47,7 @@ class MultitaskTrainer:
         teachers: frozen networks by task.
         class_weights: of the labels, or None.
         finer: the finer table that labels are given and learned in, or None.
+        log_focal: smallest and largest that were seen, ln of the focal length over the canonical one.
     """
 
     recipe: PerceptionRecipe
@@ -63,6 +64,7 @@ class MultitaskTrainer:
     step: int = 0
     elapsed_s: float = 0.0
     scores: list[dict[str, Any]] = field(default_factory=list)
+    log_focal: list[float] = field(default_factory=lambda: [math.inf, -math.inf])
     average: PerceptionNet = field(init=False)
     balancer: Balancer = field(init=False)
     distiller: Distiller | None = field(init=False)
@@ -114,7 +116,7 @@ class MultitaskTrainer:
         """Write the checkpoint; an interrupted write leaves the former one."""
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
         state |= {"step": self.step, "elapsed_s": self.elapsed_s, "scores": self.scores}
-        state |= {"sums": self._sums, "count": self._count}
+        state |= {"sums": self._sums, "count": self._count, "log_focal": self.log_focal}
         partial = self.checkpoint.with_suffix(".part")
         torch.save(state, partial)
         partial.replace(self.checkpoint)
@@ -129,7 +131,7 @@ class MultitaskTrainer:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.step, self.elapsed_s, self.scores = int(state["step"]), float(state["elapsed_s"]), state["scores"]
-        self._sums, self._count = state["sums"], int(state["count"])
+        self._sums, self._count, self.log_focal = state["sums"], int(state["count"]), state["log_focal"]
 
     def log(self, kind: str, values: Mapping[str, Any]) -> None:
         """Append one line to curves.jsonl."""
@@ -204,6 +206,8 @@ class MultitaskTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch = self.source.batch(self.step)
+        low, high = self.log_focal
+        self.log_focal = [min(low, float(batch.log_focal.min())), max(high, float(batch.log_focal.max()))]
         # What a step draws, dropout for one, depends on its number alone.
         torch.manual_seed(int(torch.randint(2**62, (), generator=seeded(self.seed, 5, self.step))))
         self.optimizer.zero_grad(set_to_none=True)

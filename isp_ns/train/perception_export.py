@@ -1,7 +1,6 @@
 """From a finished run of heads to weights that can be shipped, with a card that tells the truth about them."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -38,7 +37,9 @@ def _macs(net: PerceptionNet, part: nn.Module) -> float:
     return round(macs_per_pixel(lambda: net.answer(probe), [part], _PROBE_PX[0] * _PROBE_PX[1]), 1)
 
 
-def _domain(net: PerceptionNet, recipe: PerceptionRecipe, table: LabelTable, digest: str) -> dict[str, Any]:
+def _domain(
+    net: PerceptionNet, recipe: PerceptionRecipe, row: Mapping[str, Any], table: LabelTable, digest: str
+) -> dict[str, Any]:
     classes = [{"name": n, "colour": list(c)} for n, c in zip(table.names, table.colours, strict=True)]
     return {
         "tasks": dict(net.tasks),
@@ -47,7 +48,7 @@ def _domain(net: PerceptionNet, recipe: PerceptionRecipe, table: LabelTable, dig
         "space_digest": digest,
         "grid": f"{POOLED_LONG} cells on the long side",
         "canonical_focal_cells": CANONICAL_FOCAL_CELLS,
-        "log_focal": [0.0, round(math.log(recipe.views.zoom * recipe.enlarge), 3)],
+        "log_focal": row["log_focal"],
         "scenes": recipe.scenes,
         "cfa": list(recipe.cameras.patterns),
         "exposure_ev": list(recipe.cameras.exposure_ev),
@@ -73,7 +74,7 @@ def _card(
         steps=int(row["steps"]),
         wall_time_s=float(row["train_s"]),
         machine=f"{machine_class()}, {recipe.dtype}",
-        domain=_domain(net, recipe, table, space[1].digest),
+        domain=_domain(net, recipe, row, table, space[1].digest),
         noise={"camera_scale": list(recipe.cameras.noise), "clean_share": recipe.cameras.clean},
         parameters={name: parameters(part) for name, part in _parts(net).items()},
         macs_per_pixel={name: _macs(net, part) for name, part in _parts(net).items()},

@@ -233,8 +233,8 @@ class _Runner:
             method,
             net,
             source,
-            lambda net: score_network(net, test, workshop.test, workshop.recipe),
-            _steps(self.budget or Budget(steps=method.epochs or workshop.recipe.epochs), source.steps_per_epoch),
+            lambda average: score_network(average, test, workshop.test, workshop.recipe),
+            _steps(self._budget(method), source.steps_per_epoch),
             folder,
             seed,
             self.teachers(method, seed),
@@ -251,10 +251,16 @@ class _Runner:
             return None
         return self._finish(trainer, folder)
 
+    def _budget(self, method: Method) -> Budget:
+        """That of the command for all methods, else the method's epochs."""
+        return self.budget or Budget(steps=method.epochs or self.workshop.recipe.epochs)
+
     def _finish(self, trainer: MultitaskTrainer, folder: Path) -> dict[str, Any]:
+        budget = self._budget(trainer.method)
+        told = f"{budget.steps} epochs" if budget.steps else f"{budget.time_s:g} s"
         state = {name: value.contiguous() for name, value in trainer.average.state_dict().items()}
         save_file(state, folder / "network.safetensors")
-        row = {**row_of(trainer), "space_digest": self.workshop.digest}
+        row = {**row_of(trainer), "budget": told, "space_digest": self.workshop.digest}
         (folder / "result.json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
         return row
 
@@ -281,6 +287,7 @@ def row_of(trainer: MultitaskTrainer) -> dict[str, Any]:
         "macs": round(macs_per_pixel(lambda: net.answer(probe), [net], 1)),
         "epochs": round(trainer.step / trainer.source.steps_per_epoch, 2),
         "steps": trainer.step,
+        "log_focal": [round(value, 3) for value in trainer.log_focal],
         "train_s": round(trainer.elapsed_s),
         "scored_epochs": len(trainer.scores),
         "last": trainer.scores[-1],

@@ -30,17 +30,17 @@ def protocol_of(recipe: PerceptionRecipe, space_digest: str) -> dict[str, Any]:
         "weights": "averaged" if recipe.ema else "as trained",
         "epochs": f"the last, and the mean of the last {recipe.last_epochs}; never the best",
         "delta_mtl": "100 · mean over tasks of the relative gain over the single-task network of the same seed "
-        + "and epochs; "
+        + "and budget; "
         + "positive is better; "
         + ", ".join(f"{task}: {name}" for task, (name, _) in HEADLINE.items()),
         "recipe": recipe.name,
     }
 
 
-def _baselines(rows: Sequence[Mapping[str, Any]], when: str) -> dict[tuple[str, int, float], float]:
-    """Score of the single-task network by task, seed and epochs."""
+def _baselines(rows: Sequence[Mapping[str, Any]], when: str) -> dict[tuple[str, int, str], float]:
+    """Score of the single-task network by task, seed and budget."""
     return {
-        (row["tasks"][0], row["seed"], row["epochs"]): row[when][HEADLINE[row["tasks"][0]][0]]
+        (row["tasks"][0], row["seed"], row["budget"]): row[when][HEADLINE[row["tasks"][0]][0]]
         for row in rows
         if len(row["tasks"]) == 1 and row["balance"] == "uniform" and not row["distilled"]
     }
@@ -48,7 +48,7 @@ def _baselines(rows: Sequence[Mapping[str, Any]], when: str) -> dict[tuple[str, 
 
 def _delta(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], when: str) -> float | None:
     baselines = _baselines(rows, when)
-    pairs = [(task, baselines.get((task, row["seed"], row["epochs"]))) for task in row["tasks"]]
+    pairs = [(task, baselines.get((task, row["seed"], row["budget"]))) for task in row["tasks"]]
     if len(pairs) < 2 or not all(value for _, value in pairs):
         return None
     scores = {task: row[when][HEADLINE[task][0]] for task, _ in pairs}

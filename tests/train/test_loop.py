@@ -13,7 +13,7 @@ from isp_ns.train.loop import Budget
 from isp_ns.train.manifest import load_manifest, verified_files
 from isp_ns.train.patches import PatchSource
 from isp_ns.train.recipe import load_recipe
-from isp_ns.train.run import run_recipe
+from isp_ns.train.run import open_trainer, run_recipe
 from isp_ns.train.validate import Holdout
 
 REPOSITORY = Path(__file__).parents[2]
@@ -29,6 +29,28 @@ def test_resume_is_exact(job, tmp_path):
     for part in ("space", "average"):
         expected, found = getattr(straight, part).state_dict(), getattr(resumed, part).state_dict()
         assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_units_are_woken_alike_by_all_workers_and_after_a_halt(job, tmp_path):
+    path, data = job
+    values = {**yaml.safe_load(path.read_text()), "revive_every": 8, "revive_until": 1.0}
+    path.write_text(yaml.safe_dump(values))
+    trainers = [open_trainer(path, tmp_path / str(rank), Budget(steps=20), data=data) for rank in (0, 1)]
+    for rank, trainer in enumerate(trainers):
+        trainer.rng.manual_seed(100 + rank)
+        with torch.no_grad():
+            trainer.space.d_rgb.merge.bias[:3] = -100.0
+        trainer._revive()
+    first, second = (trainer.space.state_dict() for trainer in trainers)
+    assert float(first["d_rgb.merge.bias"][:3].min()) > -100
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    straight = run_recipe(path, tmp_path / "straight", steps=20, data=data)
+    run_recipe(path, tmp_path / "halted", steps=20, data=data, stop_after=8)
+    resumed = run_recipe(path, tmp_path / "halted", steps=20, data=data, resume=True)
+    found = resumed.space.state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in straight.space.state_dict().items())
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "straight" / "curves.jsonl").read_text().splitlines()]
+    assert kinds.count("revival") == 3
 
 
 def test_curves_and_checkpoints_are_written(job, tmp_path):

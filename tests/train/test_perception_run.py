@@ -1,6 +1,7 @@
 """Whole runs of a recipe on made-up scenes: table, resume by method, teachers, the study of inputs."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -105,6 +106,13 @@ def test_a_method_may_be_trained_for_longer(job):
     assert [row["epochs"] for row in table["rows"]] == [1, 1]
 
 
+def test_a_budget_of_time_is_compared_though_epochs_differ(job):
+    write, folder = job
+    table = run_perception(write(source="cached", methods=METHODS[:3]), folder / "out", data=folder, time_s=0.5)
+    assert {row["budget"] for row in table["rows"]} == {"0.5 s"}
+    assert table["rows"][2]["delta_mtl_last"] is not None
+
+
 def test_teachers_come_first(job):
     write, folder = job
     with pytest.raises(ModelError, match="teacher is not trained yet"):
@@ -167,7 +175,7 @@ def test_delta_needs_both_single_networks():
         "tasks": ["depth", "labels"],
         "balance": "uniform",
         "distilled": False,
-        "epochs": 8,
+        "budget": "8 epochs",
     }
     row |= {"last": {"aerr_m": 0.5, "miou": 0.4}, "mean": {"aerr_m": 0.5, "miou": 0.4}}
     single = [
@@ -175,7 +183,7 @@ def test_delta_needs_both_single_networks():
         for task, scores in (("depth", {"aerr_m": 0.625}), ("labels", {"miou": 0.5}))
     ]
     assert table_of(recipe, [row, single[0]], "d")["rows"][0]["delta_mtl_last"] is None
-    longer = [{**each, "epochs": 24} for each in single]
+    longer = [{**each, "budget": "24 epochs"} for each in single]
     assert table_of(recipe, [row, *longer], "d")["rows"][0]["delta_mtl_last"] is None
     # 20 % better and 20 % worse.
     assert table_of(recipe, [row, *single], "d")["rows"][0]["delta_mtl_last"] == pytest.approx(0.0)
@@ -194,6 +202,9 @@ def test_weights_and_card_are_written(job, monkeypatch):
     assert written == folder / "weights" / "tiny.yaml"
     assert told.domain["classes"] == [{"name": "dark", "colour": [0, 0, 0]}, {"name": "bright", "colour": [255] * 3}]
     assert told.domain["space_digest"] == "d"
+    # Whole pictures have the canonical focal length here; boxes of three quarters of their width have 4/3 of it.
+    lowest, highest = told.domain["log_focal"]
+    assert -1e-3 <= lowest <= highest <= math.log(4 / 3) + 1e-3
     assert told.licence == "research only, see LICENSE-weights"
     assert sum(told.parameters.values()) == sum(p.numel() for p in net.parameters())
     assert told.measured["rows"][0]["method"] == "distilled"
