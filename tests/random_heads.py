@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from isp_ns.nets.cards import Card, load_perception, load_space, save_perception, weights_folder
+from isp_ns.nets.cards import Card, features_digest, load_perception, load_space, save_perception, weights_folder
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.nets.pooling import packed_channels, pooled_channels
 
@@ -24,7 +24,7 @@ def save_random_heads(folder, name="nyu-lite", tasks=None, by_focal=False):
     values = {"name": name, "kind": "perception", "space_id": card.space_id, "sizes": net.spec.sizes()}
     values |= {"recipe": "none", "data": {"nothing": "CC0"}, "seed": 0, "steps": 0, "wall_time_s": 0.0}
     values |= {"machine": "a test", "noise": {}, "parameters": {}, "macs_per_pixel": {}, "halo_px": 0}
-    domain = {"tasks": net.tasks, "classes": CLASSES, "space_digest": card.digest}
+    domain = {"tasks": net.tasks, "classes": CLASSES, "features_digest": features_digest(space)}
     save_perception(net, Card(**values, domain=domain), folder)
 
 

@@ -18,6 +18,7 @@ from isp_ns.nets.space import NeuralSpace, SpaceSpec
 
 __all__ = [
     "Card",
+    "features_digest",
     "find_card",
     "load_perception",
     "load_space",
@@ -200,11 +201,29 @@ def load_space(name: str, folder: Path | None = None) -> tuple[NeuralSpace, Card
     return channels_last(space).eval().requires_grad_(False), card
 
 
+def features_digest(space: NeuralSpace) -> str:
+    """The sha256 of the weights that make features: both encoders and the denoiser.
+
+    The decoder reads features, as heads do: it may learn on, and what else reads them stays as good as it was.
+
+    Args:
+        space: in fp32.
+
+    Source: our own; names in order, each followed by its values.
+    """
+    told = hashlib.sha256()
+    for name, value in sorted(space.state_dict().items()):
+        if not name.startswith("d_rgb."):
+            told.update(name.encode())
+            told.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return told.hexdigest()
+
+
 def load_perception(name: str, folder: Path | None = None) -> tuple[PerceptionNet, Card]:
     """Trained depth and label heads, in evaluation mode, fp32, channels last.
 
     Their card's `domain` holds `tasks` (name → number of classes, or null), `classes` (name and colour of each label)
-    and `space_digest`, that of the weights of the space they read.
+    and `features_digest`, that of the weights whose features they read.
 
     Args:
         name: such as "nyu-lite", or the path of a .safetensors file with its card beside it.

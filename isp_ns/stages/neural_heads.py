@@ -19,7 +19,7 @@ from isp_ns.core.stage import stage
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, depth_at
 from isp_ns.nets.layers import batch_of_one
 from isp_ns.nets.pooling import TILE_ALIGN_PX, enter_space, on_grid, pack_cells, pool_tile, pooled_size, share_size
-from isp_ns.stages.neural_weights import heads_card, heads_of, space_of
+from isp_ns.stages.neural_weights import check_heads, heads_card, heads_of, space_of
 
 __all__ = ["context", "depth", "focal_share", "pool", "segment"]
 
@@ -61,6 +61,7 @@ def _whole(share: Frame) -> Tensor:
 
 def _features(total: Frame, params: Params) -> Tensor:
     """What all tiles have pooled, as features; colours enter the space again."""
+    check_heads(str(params["weights"]), str(params["space"]))
     pooled = _whole(total)[None]
     return enter_space(pooled, space_of(str(params["space"])))[0]
 
@@ -89,6 +90,9 @@ def pool(
 
     Returns:
         A tile's share, as a frame of a few cells of the grid; a tensor of the whole grid when all are added.
+
+    Raises:
+        ModelError: if the heads were trained on other features.
 
     Source: see `isp_ns.nets.pooling`.
     """

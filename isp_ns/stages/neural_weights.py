@@ -4,13 +4,13 @@ import functools
 from typing import Literal
 
 from isp_ns.core.errors import ModelError
-from isp_ns.nets.cards import Card, find_card, load_perception, load_space, read_card, shipped_cards
+from isp_ns.nets.cards import Card, features_digest, find_card, load_perception, load_space, read_card, shipped_cards
 from isp_ns.nets.heads import PerceptionNet
 from isp_ns.nets.int8 import int8_is_fast, to_int8
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.space import NeuralSpace
 
-__all__ = ["Precision", "card_of", "heads_card", "heads_of", "space_card", "space_of"]
+__all__ = ["Precision", "card_of", "check_heads", "heads_card", "heads_of", "space_card", "space_of"]
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 
@@ -62,6 +62,28 @@ def heads_of(weights: str) -> PerceptionNet:
         return load_perception(weights)[0]
     except ValueError as error:
         raise ModelError(str(error)) from None
+
+
+@functools.lru_cache(maxsize=8)
+def check_heads(weights: str, space: str) -> None:
+    """Make sure that heads were trained on the features of a space, of which its id tells the kind only.
+
+    Args:
+        weights: of the heads, by name or path.
+        space: weights of the neural space, by name or path.
+
+    Raises:
+        ModelError: if they were not, or either is absent.
+    """
+    try:
+        made = features_digest(load_space(space)[0])
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+    if heads_card(weights).domain["features_digest"] != made:
+        raise ModelError(
+            f"the heads {weights} were trained on the features of other weights than those of {space}; "
+            "use the space that they were trained on, or train them again"
+        )
 
 
 @functools.lru_cache(maxsize=4)

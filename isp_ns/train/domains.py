@@ -280,7 +280,7 @@ def _protocol(data: DomainData) -> dict[str, Any]:
         "domains": {name: {"clean": c.clean, "noise": list(c.noise)} for name, c in recipe.domains.items()},
         "input": recipe.input,
         "space": recipe.space,
-        "space_digest": data.digest,
+        "features_digest": data.digest,
         "features": f"canonical grid, {recipe.coarse} × {recipe.coarse} cells packed, whole pictures when scored",
         "epochs": f"{recipe.epochs}, scored after the last; a step has {recipe.batch} pictures of each camera",
         "parameters": "of all networks of a method that the classes depend on; no teachers, no adapters",

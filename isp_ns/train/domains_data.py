@@ -67,7 +67,7 @@ class DomainData:
         recipe: what to do.
         splits: labelled pictures to train and to score on.
         space: frozen.
-        digest: of the neural space's weights.
+        digest: of the weights that make features.
         folder: of cached features.
         named: labels that a picture can be named after.
     """
@@ -87,10 +87,10 @@ class DomainData:
             ModelError: if there is no such space or label, or no data.
             DecodeError: if the dataset is not as it should be.
         """
-        space, card = frozen_space(recipe.space)
+        space, digest = frozen_space(recipe.space)
         root = data_root(data) / recipe.folder
         train, test = (open_dataset(recipe.dataset, root, split, recipe.labels) for split in recipe.splits)
-        return cls(recipe, (train, test), space, card.digest, folder, scene_labels(train.table, recipe.leave_out))
+        return cls(recipe, (train, test), space, digest, folder, scene_labels(train.table, recipe.leave_out))
 
     @property
     def classes(self) -> tuple[str, ...]:

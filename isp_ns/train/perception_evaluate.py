@@ -20,7 +20,7 @@ from isp_ns.io.pipelines import load_pipeline
 from isp_ns.io.profile import Profile
 from isp_ns.metrics.depth import DepthScore
 from isp_ns.metrics.labels import LabelScore
-from isp_ns.nets.cards import Card, shipped_spaces
+from isp_ns.nets.cards import Card, features_digest, load_space, shipped_spaces
 from isp_ns.nets.pooling import POOLED_LONG
 from isp_ns.stages.neural_weights import heads_card
 from isp_ns.train.scene_page import LINEAR_MOSAIC, PHOTO, ScenePage
@@ -187,14 +187,8 @@ def heads_pipeline(weights: str, tasks: Sequence[str]) -> tuple[Graph, Card]:
     Source: the pipeline `neural`.
     """
     heads = heads_card(weights)
-    digest = heads.domain["space_digest"]
-    cards = [card for card in shipped_spaces().values() if card.digest == digest]
-    if not cards:
-        raise ModelError(
-            f"the heads {heads.name} read a neural space with the weights {digest[:12]}…, which are not installed; "
-            "install the package again, or train the heads again"
-        )
-    space = cards[0].name
+    card = _space_of_heads(heads)
+    space = card.name
     nodes: dict[str, Node | dict[str, str]] = {
         **{name: {"weights": space} for name in ("features", "clean", "rgb")},
         "pooled": node("neural.pool", "clean", weights=weights, space=space),
@@ -202,7 +196,19 @@ def heads_pipeline(weights: str, tasks: Sequence[str]) -> tuple[Graph, Card]:
     }
     stages = {"depth": "neural.depth", "labels": "neural.segment"}
     nodes |= {task: node(stages[task], "raw", "context", weights=weights) for task in tasks}
-    return load_pipeline("neural").patch(Patch(nodes, outputs={task: task for task in tasks})), cards[0]
+    return load_pipeline("neural").patch(Patch(nodes, outputs={task: task for task in tasks})), card
+
+
+def _space_of_heads(heads: Card) -> Card:
+    """The installed neural space that makes the features which heads were trained on."""
+    digest = heads.domain["features_digest"]
+    for name, card in shipped_spaces().items():
+        if card.space_id == heads.space_id and features_digest(load_space(name)[0]) == digest:
+            return card
+    raise ModelError(
+        f"the heads {heads.name} read features of {heads.space_id} by the weights {digest[:12]}…, which are not "
+        "installed; install the package again, or train the heads again"
+    )
 
 
 def _evenly(count: int, most: int) -> list[int]:

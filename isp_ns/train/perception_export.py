@@ -12,7 +12,7 @@ from torch import nn
 
 from isp_ns.core.errors import ModelError
 from isp_ns.data.labelled import LabelTable
-from isp_ns.nets.cards import Card, load_space, save_perception
+from isp_ns.nets.cards import Card, features_digest, load_space, save_perception
 from isp_ns.nets.counters import macs_per_pixel, parameters
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, PerceptionNet
 from isp_ns.nets.pooling import POOLED_LONG, pooled_channels, pooled_size
@@ -45,7 +45,7 @@ def _domain(
         "tasks": dict(net.tasks),
         "classes": classes if "labels" in net.tasks else [],
         "label_protocol": table.protocol if "labels" in net.tasks else "",
-        "space_digest": digest,
+        "features_digest": digest,
         "grid": f"{POOLED_LONG} cells on the long side",
         "canonical_focal_cells": CANONICAL_FOCAL_CELLS,
         "log_focal": row["log_focal"],
@@ -62,7 +62,8 @@ def _card(
     table: LabelTable,
     space: tuple[NeuralSpace, Card],
 ) -> Card:
-    protocol = protocol_of(recipe, space[1].digest)
+    digest = features_digest(space[0])
+    protocol = protocol_of(recipe, digest)
     return Card(
         name=recipe.name,
         kind="perception",
@@ -74,7 +75,7 @@ def _card(
         steps=int(row["steps"]),
         wall_time_s=float(row["train_s"]),
         machine=f"{machine_class()}, {recipe.dtype}",
-        domain=_domain(net, recipe, row, table, space[1].digest),
+        domain=_domain(net, recipe, row, table, digest),
         noise={"camera_scale": list(recipe.cameras.noise), "clean_share": recipe.cameras.clean},
         parameters={name: parameters(part) for name, part in _parts(net).items()},
         macs_per_pixel={name: _macs(net, part) for name, part in _parts(net).items()},
@@ -117,8 +118,8 @@ def export_perception(
     space, card = load_space(recipe.space)
     if recipe.coarse != 2:
         raise ModelError(f"{run}: heads of cells of {recipe.coarse} × {recipe.coarse} are for comparison only")
-    if row["space_digest"] != card.digest:
-        raise ModelError(f"{run}: the weights of {recipe.space} have changed since; train the heads again")
+    if row["features_digest"] != features_digest(space):
+        raise ModelError(f"{run}: the features of {recipe.space} have changed since; train the heads again")
     table = open_split(recipe, data, recipe.splits[1]).table
     channels = pooled_channels(space.spec.z_b, space.spec.z_t)
     net = fresh_network(recipe, chosen, channels, len(table.names), 0)

@@ -13,7 +13,7 @@ from torch import Tensor
 from isp_ns.core.errors import ModelError
 from isp_ns.data.datasets import open_dataset
 from isp_ns.data.labelled import IGNORED
-from isp_ns.nets.cards import Card, load_space
+from isp_ns.nets.cards import features_digest, load_space
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.nets.layers import channels_last
 from isp_ns.nets.pooling import packed_channels
@@ -62,17 +62,17 @@ def scored_features(
             yield encode_view(sample, whole_view(sample.size), reader, seeded(index), coarse=coarse)
 
 
-def frozen_space(name: str) -> tuple[NeuralSpace, Card]:
-    """A finished neural space in the fastest arithmetic of this processor, and its card.
+def frozen_space(name: str) -> tuple[NeuralSpace, str]:
+    """A finished neural space in the fastest arithmetic of this processor, and the digest of what makes its features.
 
     Raises:
         ModelError: if there is none of that name.
     """
     try:
-        space, card = load_space(name)
+        space, _ = load_space(name)
     except ValueError as error:
         raise ModelError(str(error)) from error
-    return (to_bf16(space) if bf16_is_fast() else space), card
+    return (to_bf16(space) if bf16_is_fast() else space), features_digest(space)
 
 
 def open_split(recipe: PerceptionRecipe, data: Path | None, split: str, labels: str = "") -> Pictures:
@@ -104,7 +104,7 @@ class Workshop:
         reader: of the training views.
         test_reader: of the test split.
         features: folder of cached features.
-        digest: of the neural space's weights.
+        digest: of the weights that make features.
     """
 
     recipe: PerceptionRecipe
@@ -124,11 +124,11 @@ class Workshop:
             ModelError: if there is no such space, or no data.
             DecodeError: if a dataset is not as it should be.
         """
-        space, card = frozen_space(recipe.space)
+        space, digest = frozen_space(recipe.space)
         train = open_split(recipe, data, recipe.splits[0], recipe.finer)
         test = open_split(recipe, data, recipe.splits[1])
         readers = [build_reader(recipe.input, space, c) for c in (recipe.cameras, fixed_camera(recipe.test_noise))]
-        return cls(recipe, train, test, space, readers[0], readers[1], features, card.digest)
+        return cls(recipe, train, test, space, readers[0], readers[1], features, digest)
 
     def _settings(self, **more: Any) -> dict[str, Any]:
         recipe = self.recipe
@@ -260,7 +260,7 @@ class _Runner:
         told = f"{budget.steps} epochs" if budget.steps else f"{budget.time_s:g} s"
         state = {name: value.contiguous() for name, value in trainer.average.state_dict().items()}
         save_file(state, folder / "network.safetensors")
-        row = {**row_of(trainer), "budget": told, "space_digest": self.workshop.digest}
+        row = {**row_of(trainer), "budget": told, "features_digest": self.workshop.digest}
         (folder / "result.json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
         return row
 

@@ -12,7 +12,7 @@ HEADLINE: Mapping[str, tuple[str, bool]] = {"depth": ("aerr_m", False), "labels"
 """The score of each task that Δ_MTL looks at, and whether more is better."""
 
 
-def protocol_of(recipe: PerceptionRecipe, space_digest: str) -> dict[str, Any]:
+def protocol_of(recipe: PerceptionRecipe, features_digest: str) -> dict[str, Any]:
     """What the numbers of a table mean."""
     return {
         "task": "multitask",
@@ -22,7 +22,7 @@ def protocol_of(recipe: PerceptionRecipe, space_digest: str) -> dict[str, Any]:
         "splits": list(recipe.splits),
         "input": recipe.input,
         "space": recipe.space,
-        "space_digest": space_digest,
+        "features_digest": features_digest,
         "raw": f"unprocessed to a mosaic, noise variance {recipe.test_noise} · x + offset in the test split",
         "grid": f"canonical, {recipe.coarse} × {recipe.coarse} cells packed",
         "scored_on": recipe.score_grid,
@@ -56,13 +56,13 @@ def _delta(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], when: str)
     return round(delta_mtl(scores, base, {task: HEADLINE[task][1] for task, _ in pairs}), 3)
 
 
-def table_of(recipe: PerceptionRecipe, rows: Sequence[Mapping[str, Any]], space_digest: str) -> dict[str, Any]:
+def table_of(recipe: PerceptionRecipe, rows: Sequence[Mapping[str, Any]], features_digest: str) -> dict[str, Any]:
     """Rows with Δ_MTL where the single-task networks are there.
 
     Args:
         recipe: of the runs.
         rows: one per method and seed.
-        space_digest: of the neural space.
+        features_digest: of the weights that make features.
 
     Returns:
         schema, protocol and rows.
@@ -73,4 +73,4 @@ def table_of(recipe: PerceptionRecipe, rows: Sequence[Mapping[str, Any]], space_
         {**row, "delta_mtl_last": _delta(row, rows, "last"), "delta_mtl_mean": _delta(row, rows, "mean")}
         for row in rows
     ]
-    return {"schema": 1, "protocol": protocol_of(recipe, space_digest), "rows": full}
+    return {"schema": 1, "protocol": protocol_of(recipe, features_digest), "rows": full}

@@ -246,7 +246,7 @@ def test_a_task_that_heads_do_not_have_is_refused(weights, tmp_path, command, ta
 
 
 def test_heads_of_other_weights_of_the_space_are_refused(weights, tmp_path):
-    heads(weights, space_digest="0" * 64)
+    heads(weights, features_digest="0" * 64)
     root = nyu(tmp_path / "n", (halves(TWO_METRES, 0), halves(0, 0)))
     error = refused(depth, "--dataset", "nyuv2", "--root", root, "--split", "test")
     assert "weights 000000000000…, which are not installed" in str(error)

@@ -1,22 +1,27 @@
 """Weights load only if card and digest agree."""
 
+import copy
+
 import pytest
 import torch
 import yaml
 
 from isp_ns.nets.cards import (
     Card,
+    features_digest,
     load_perception,
     load_space,
     read_card,
     save_perception,
     save_space,
+    shipped_cards,
     shipped_spaces,
     verify_weights,
     weights_folder,
 )
 from isp_ns.nets.counters import parameters, raw_path_macs
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
+from isp_ns.nets.layers import channels_last
 from isp_ns.nets.space import NeuralSpace, SpaceSpec
 
 SPEC = SpaceSpec(16, 16, 16, 1, 1, 1, 1, 8, 8)
@@ -53,6 +58,28 @@ def test_round_trip(saved, tmp_path):
     for name, value in space.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value)
     assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_only_what_makes_features_changes_their_digest(saved):
+    space, _ = saved
+    before = features_digest(space)
+    assert features_digest(channels_last(copy.deepcopy(space))) == before
+    with torch.no_grad():
+        for parameter in space.d_rgb.parameters():
+            parameter.add_(1)
+        assert features_digest(space) == before
+        for part in (space.e_raw, space.e_rgb, space.denoiser):
+            next(part.parameters())[0] += 1e-3
+            told = features_digest(space)
+            assert told != before
+            before = told
+
+
+def test_shipped_heads_read_shipped_features():
+    spaces = {features_digest(load_space(name)[0]): card.space_id for name, card in shipped_spaces().items()}
+    heads = [card for card in shipped_cards().values() if card.kind == "perception"]
+    assert heads
+    assert all(spaces.get(card.domain["features_digest"]) == card.space_id for card in heads)
 
 
 def test_altered_weights_are_refused(saved, tmp_path):

@@ -8,6 +8,7 @@ from random_heads import save_known_heads, save_random_heads
 from sample_frames import meta, mosaic, photograph
 from torch.nn import functional as F
 
+from isp_ns.core.errors import ModelError
 from isp_ns.core.frame import Frame
 from isp_ns.io.pipelines import load_patch, load_pipeline
 from isp_ns.nets import cards
@@ -26,12 +27,12 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def here(folder, monkeypatch):
     monkeypatch.setattr(cards, "weights_folder", lambda: folder)
-    neural_weights.heads_card.cache_clear()
-    neural_weights.heads_of.cache_clear()
+    kept = (neural_weights.heads_card, neural_weights.heads_of, neural_weights.check_heads)
+    for each in kept:
+        each.cache_clear()
     yield
-    neural_weights.heads_card.cache_clear()
-    neural_weights.heads_of.cache_clear()
-    neural_weights.space_card.cache_clear()
+    for each in (*kept, neural_weights.space_card):
+        each.cache_clear()
 
 
 @pytest.fixture
@@ -150,6 +151,14 @@ def test_heads_of_another_space_do_not_connect(folder, graph):
             load_pipeline("classic").patch(load_patch("neural")).patch(load_patch("perception"))
     finally:
         path.write_text(text)
+
+
+def test_heads_of_other_weights_of_the_same_space_are_refused(tmp_path, monkeypatch, graph):
+    monkeypatch.setattr(cards, "weights_folder", lambda: tmp_path)
+    save_known_heads(tmp_path, features_digest="0" * 64)
+    neural_weights.heads_card.cache_clear()
+    with pytest.raises(ModelError, match="nyu-lite were trained on the features of other weights than"):
+        graph.run(raw=_frame(), want=["depth"])
 
 
 @pytest.mark.parametrize(("full", "step_px"), [((480, 640), 1), ((3000, 4000), 2), ((4000, 6000), 4)])

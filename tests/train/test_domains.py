@@ -57,7 +57,7 @@ def scenes(monkeypatch):
     """A tiny space, and made-up scenes in place of a dataset."""
     torch.manual_seed(0)
     space = channels_last(NeuralSpace(SpaceSpec(16, 24, 16, 1, 1, 1, 1, 8, 8), "tiny")).eval().requires_grad_(False)
-    monkeypatch.setattr(domains_data, "frozen_space", lambda name: (space, SimpleNamespace(digest="d")))
+    monkeypatch.setattr(domains_data, "frozen_space", lambda name: (space, "d"))
     monkeypatch.setattr(domains_data, "open_dataset", lambda name, root, split, labels: Scenes(3, int(split == "test")))
 
 

@@ -11,7 +11,7 @@ from perception_scene import Scenes
 from safetensors.torch import load_file
 
 from isp_ns.core.errors import ModelError
-from isp_ns.nets.cards import load_perception
+from isp_ns.nets.cards import features_digest, load_perception
 from isp_ns.nets.layers import channels_last
 from isp_ns.nets.space import NeuralSpace, SpaceSpec
 from isp_ns.train import perception_export, perception_run
@@ -50,7 +50,7 @@ def job(tmp_path, monkeypatch):
     """A recipe of a tiny space on two made-up scenes, and the folder of its data."""
     torch.manual_seed(0)
     space = channels_last(NeuralSpace(SpaceSpec(16, 24, 16, 1, 1, 1, 1, 8, 8), "tiny")).eval().requires_grad_(False)
-    monkeypatch.setattr(perception_run, "load_space", lambda name: (space, SimpleNamespace(digest="d", space_id="t")))
+    monkeypatch.setattr(perception_run, "load_space", lambda name: (space, SimpleNamespace(digest="", space_id="t")))
     monkeypatch.setattr(perception_run, "bf16_is_fast", lambda: False)
     monkeypatch.setattr(
         perception_run, "open_dataset", lambda name, root, split, labels: Scenes(2, int(split == "test"))
@@ -70,7 +70,7 @@ def test_every_method_has_a_row(job):
     assert table == json.loads((folder / "out" / "results.json").read_text())
     rows = {row["method"]: row for row in table["rows"]}
     assert list(rows) == [method["name"] for method in METHODS]
-    assert table["protocol"]["space_digest"] == "d"
+    assert table["protocol"]["features_digest"] == features_digest(perception_run.load_space("ns-lite")[0])
     assert rows["single-depth"]["delta_mtl_last"] is None
     assert "miou" not in rows["single-depth"]["last"]
     assert {"delta1", "rmse_m", "miou", "pixel_accuracy", "iou"} <= set(rows["distilled"]["last"])
@@ -201,7 +201,7 @@ def test_weights_and_card_are_written(job, monkeypatch):
     net, told = load_perception("tiny", folder / "weights")
     assert written == folder / "weights" / "tiny.yaml"
     assert told.domain["classes"] == [{"name": "dark", "colour": [0, 0, 0]}, {"name": "bright", "colour": [255] * 3}]
-    assert told.domain["space_digest"] == "d"
+    assert told.domain["features_digest"] == features_digest(space)
     # Whole pictures have the canonical focal length here; boxes of three quarters of their width have 4/3 of it.
     lowest, highest = told.domain["log_focal"]
     assert -1e-3 <= lowest <= highest <= math.log(4 / 3) + 1e-3
@@ -210,8 +210,8 @@ def test_weights_and_card_are_written(job, monkeypatch):
     assert told.measured["rows"][0]["method"] == "distilled"
     stored = load_file(folder / "out" / "distilled-1" / "network.safetensors")
     assert all(torch.equal(value, stored[name]) for name, value in net.state_dict().items())
-    changed = SimpleNamespace(digest="other", space_id="t")
-    monkeypatch.setattr(perception_export, "load_space", lambda name: (space, changed))
+    with torch.no_grad():
+        space.denoiser.leave_t.weight.add_(1)
     with pytest.raises(ModelError, match="have changed since"):
         export_perception(path, folder / "out", folder / "weights", data=folder)
 
