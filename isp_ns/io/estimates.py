@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 
 from isp_ns.core.frame import Frame
+from isp_ns.core.threads import one_thread
 from isp_ns.ops.cfa import mosaic
 from isp_ns.ops.levels import linearise, normalise
 from isp_ns.ops.noise_estimate import noise_from_statistics, noise_statistics
@@ -40,15 +41,10 @@ def with_estimates(frame: Frame) -> Frame:
     picture = frame.data.shape[0] == 3 and meta.space is not None and frame.data.is_floating_point()
     if not picture and (meta.cfa is None or frame.data.shape[0] != 1):
         return frame
-    threads = torch.get_num_threads()
-    # The windows are small: a second thread inside an operation costs more than it gives.
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         if not picture and meta.as_shot_neutral is None and meta.as_shot_white_xy is None:
             frame = _with_grey_world(frame)
         return _with_noise(frame) if meta.noise is None else frame
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _with_grey_world(frame: Frame) -> Frame:

@@ -16,6 +16,7 @@ from isp_ns.core.meta import Meta
 from isp_ns.core.ports import Depth, FeatureMaps, Labels, Port, Stats
 from isp_ns.core.reach import WHOLE, Local, Params, Reduce
 from isp_ns.core.stage import stage
+from isp_ns.core.threads import one_thread
 from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, depth_at
 from isp_ns.nets.layers import batch_of_one
 from isp_ns.nets.pooling import TILE_ALIGN_PX, enter_space, on_grid, pack_cells, pool_tile, pooled_size, share_size
@@ -63,7 +64,8 @@ def _features(total: Frame, params: Params) -> Tensor:
     """What all tiles have pooled, as features; colours enter the space again."""
     check_heads(str(params["weights"]), str(params["space"]))
     pooled = _whole(total)[None]
-    return enter_space(pooled, space_of(str(params["space"])))[0]
+    with one_thread():
+        return enter_space(pooled, space_of(str(params["space"])))[0]
 
 
 def _added(total: Frame, share: Frame) -> Frame:
@@ -120,7 +122,8 @@ def context(pooled: Stats, *, weights: str = "nyu-lite") -> Stats:
 
     Source: see `isp_ns.nets.heads.PerceptionNet`.
     """
-    return torch.cat(list(heads_of(weights).answer(pack_cells(pooled[None].float())).values()), 1)[0]
+    with one_thread():
+        return torch.cat(list(heads_of(weights).answer(pack_cells(pooled[None].float())).values()), 1)[0]
 
 
 @functools.lru_cache(maxsize=128)

@@ -56,6 +56,21 @@ def test_three_outputs_from_one_encoder_pass(graph):
     assert int(run["labels"].data.max()) < 13
 
 
+def test_heads_use_one_processor(graph, monkeypatch):
+    """Their maps are small: on a busy machine, threads that wait for one another would take forty times as long."""
+    used = []
+    heads = neural_weights.heads_of("nyu-lite")
+    handle = heads.register_forward_hook(lambda *_: used.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        graph.run(raw=_frame(), want=["labels"], tile_px=64)
+    finally:
+        handle.remove()
+        torch.set_num_threads(before)
+    assert set(used) == {1}
+
+
 def test_tiles_give_what_the_whole_gives(graph):
     frame = _frame(focal_35mm=28.0)
     graph = graph.replace("features", precision="fp32").replace("clean", precision="fp32")
