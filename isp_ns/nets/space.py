@@ -40,6 +40,7 @@ class SpaceSpec:
         decoder_convs: 3×3 convolutions of the decoder between the merge and the head.
         denoise_b: hidden width of the denoiser at H/2.
         denoise_t: hidden width of the denoiser at H/4.
+        decoder_width: width of those convolutions of the decoder; `width_b` where it is 0.
     """
 
     z_b: int
@@ -51,10 +52,11 @@ class SpaceSpec:
     decoder_convs: int
     denoise_b: int
     denoise_t: int
+    decoder_width: int = 0
 
 
 SPECS: dict[str, SpaceSpec] = {
-    "ns-lite": SpaceSpec(32, 48, 32, 1, 2, 1, 1, 16, 32),
+    "ns-lite": SpaceSpec(32, 48, 32, 1, 2, 1, 1, 16, 32, 16),
     "ns-base": SpaceSpec(64, 64, 64, 1, 3, 1, 2, 48, 64),
 }
 """The shipped sizes: `ns-lite` for processors, `ns-base` with the 64 + 64 channels of the paper.
@@ -100,7 +102,7 @@ class NeuralSpace(nn.Module):
         sizes = (spec.width_b, spec.z_b, spec.z_t)
         self.e_raw = RawEncoder(*sizes, spec.blocks_b, spec.blocks_t)
         self.e_rgb = RgbEncoder(*sizes, spec.rgb_blocks, spec.rgb_blocks)
-        self.d_rgb = RgbDecoder(spec.width_b, spec.z_b, spec.z_t, spec.decoder_convs)
+        self.d_rgb = RgbDecoder(*sizes, spec.decoder_convs, spec.decoder_width or spec.width_b)
         self.denoiser = SpaceDenoiser(spec.z_b, spec.z_t, spec.denoise_b, spec.denoise_t)
         self._oriented: dict[str, NeuralSpace] = {}
 

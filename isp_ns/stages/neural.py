@@ -4,7 +4,6 @@ With `neural_heads`, this family alone knows both networks and frames.
 """
 
 import logging
-from dataclasses import asdict
 from typing import Annotated
 
 import torch
@@ -18,7 +17,7 @@ from isp_ns.core.reach import Local, Params
 from isp_ns.core.stage import stage
 from isp_ns.nets.layers import batch_of_one
 from isp_ns.nets.reach import REACHES, SpaceReach
-from isp_ns.nets.space import SPECS
+from isp_ns.nets.space import SPECS, SpaceSpec
 from isp_ns.stages import neural_heads as neural_heads
 from isp_ns.stages.neural_weights import Precision, space_card, space_of
 from isp_ns.stages.raw import noise_of
@@ -43,7 +42,7 @@ def _space_id(params: Params) -> str:
 def _reach(params: Params) -> SpaceReach:
     card = space_card(str(params["weights"]))
     for name, spec in SPECS.items():
-        if asdict(spec) == card.sizes:
+        if spec == SpaceSpec(**card.sizes):
             return REACHES[name]
     raise ModelError(f"the sizes of {card.name} are those of no known space ({', '.join(SPECS)})")
 

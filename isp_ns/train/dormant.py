@@ -6,7 +6,7 @@ its readers add noise, and its gradient silences it before it has become useful.
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from isp_ns.nets.layers import Conv, ResBlock
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.recipe import PARTS
 
-__all__ = ["HiddenLayer", "hidden_layers", "revive"]
+__all__ = ["HiddenLayer", "hidden_layers", "revive", "without_dormant"]
 
 Run = Callable[[], Any]
 """Runs the networks on pictures that are to wake all units."""
@@ -105,6 +105,35 @@ def revive(
             _forget(optimizer, producer.bias, rows)
         _forget(optimizer, layer.consumer.weight, (slice(None), dormant))
     return sum(int(dormant.sum()) for _, dormant in layers)
+
+
+@torch.no_grad()
+def without_dormant(space: NeuralSpace, run: Run) -> NeuralSpace:
+    """A smaller space, without units of the decoder that no picture wakes; pictures stay the same.
+
+    Its first layer stays as wide as the encoders, all behind it are as wide as the widest has to be.
+
+    Args:
+        space: any.
+        run: runs the decoder on pictures that are to wake all units.
+
+    Source: Sokar et al. 2023, as in `revive`.
+    """
+    found = _dormant(list(_of_decoder(space.d_rgb))[1:], run)
+    width = max((max(1, int((~dormant).sum())) for _, dormant in found), default=0)
+    small = NeuralSpace(replace(space.spec, decoder_width=width), space.space_id)
+    for part in ("e_raw", "e_rgb", "denoiser"):
+        getattr(small, part).load_state_dict(getattr(space, part).state_dict())
+    kept = [dormant.int().argsort(stable=True)[:width].sort().values for _, dormant in found]
+    inputs: list[Tensor | slice] = [slice(None), slice(None), *kept]
+    outputs: list[Tensor | slice] = [slice(None), *kept, slice(None)]
+    chains = ([decoder.merge, *decoder.refine, decoder.head] for decoder in (space.d_rgb, small.d_rgb))
+    for known, place, ins, outs in zip(*chains, inputs, outputs, strict=True):
+        place.weight.copy_(known.weight[outs][:, ins])
+        if known.bias is not None:
+            place.bias.copy_(known.bias[outs])
+    small.d_rgb.up.load_state_dict(space.d_rgb.up.state_dict())
+    return small
 
 
 def _spread(units: Tensor, producer: Conv) -> Tensor:

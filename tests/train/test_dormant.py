@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from isp_ns.nets.space import NeuralSpace, SpaceSpec
-from isp_ns.train.dormant import hidden_layers, revive
+from isp_ns.train.dormant import hidden_layers, revive, without_dormant
 from isp_ns.train.muon import Muon
 
 SILENT = -100.0
@@ -97,3 +97,20 @@ def test_a_network_that_is_awake_is_left_alone(space):
     before = {name: value.clone() for name, value in space.state_dict().items()}
     assert revive(space, lambda: develop(space)) == 0
     assert all(torch.equal(value, before[name]) for name, value in space.state_dict().items())
+
+
+def test_without_sleeping_units_pictures_stay(silenced):
+    with torch.no_grad():
+        silenced.d_rgb.refine[0].bias[4:7] = SILENT
+        silenced.d_rgb.refine[1].bias[10:] = SILENT
+    small = without_dormant(silenced, lambda: develop(silenced))
+    assert small.spec.decoder_width == 12  # of 16: four are asleep in the first of the two layers, six in the second
+    assert [conv.in_channels for conv in (*small.d_rgb.refine, small.d_rgb.head)] == [16, 12, 12]
+    for before, after in zip(develop(silenced), develop(small), strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
+
+
+def test_units_that_are_awake_are_kept(space):
+    small = without_dormant(space, lambda: develop(space))
+    assert small.spec.decoder_width == space.spec.width_b
+    assert all(torch.equal(small.state_dict()[name], value) for name, value in space.state_dict().items())
