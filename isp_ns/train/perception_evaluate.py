@@ -272,7 +272,7 @@ def shooting_protocol(heads: Card, space: Card, camera: CameraArg, iso: float) -
         "weights": heads.name,
         "weights_digest": heads.digest,
         "space": space.name,
-        "space_digest": space.digest,
+        "features_digest": heads.domain["features_digest"],
         "grid": f"{POOLED_LONG} cells on the long side of the picture, answers on half of it",
     }
 

@@ -150,7 +150,7 @@ def test_the_protocol_says_what_was_done(weights, tmp_path):
     assert (protocol["camera"], protocol["labels"]) == ("fictitious-phone", "nyu13-ign39")
     assert "39 is unlabelled and ignored" in protocol["pixels"]["labels"]
     assert "focal length" in protocol["metres"]
-    assert {"seed", "grid", "resizing", "space_digest", "weights_digest"} <= set(protocol)
+    assert {"seed", "grid", "resizing", "features_digest", "weights_digest"} <= set(protocol)
     assert found == scored(multitask, root, "--iso", 800, "--images", 2, "--camera", "fictitious-phone")
 
 
