@@ -64,7 +64,6 @@ def heads_of(weights: str) -> PerceptionNet:
         raise ModelError(str(error)) from None
 
 
-@functools.lru_cache(maxsize=8)
 def check_heads(weights: str, space: str) -> None:
     """Make sure that heads were trained on the features of a space, of which its id tells the kind only.
 
@@ -75,11 +74,7 @@ def check_heads(weights: str, space: str) -> None:
     Raises:
         ModelError: if they were not, or either is absent.
     """
-    try:
-        made = features_digest(load_space(space)[0])
-    except ValueError as error:
-        raise ModelError(str(error)) from None
-    if heads_card(weights).domain["features_digest"] != made:
+    if heads_card(weights).domain["features_digest"] != _loaded(space, "auto")[1]:
         raise ModelError(
             f"the heads {weights} were trained on the features of other weights than those of {space}; "
             "use the space that they were trained on, or train them again"
@@ -87,7 +82,8 @@ def check_heads(weights: str, space: str) -> None:
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(weights: str, precision: str) -> NeuralSpace:
+def _loaded(weights: str, precision: str) -> tuple[NeuralSpace, str]:
+    """The networks, and the digest of what makes their features."""
     try:
         space, card = load_space(weights)
         if precision == "auto":
@@ -96,7 +92,7 @@ def _loaded(weights: str, precision: str) -> NeuralSpace:
         twin = to_bf16(space) if precision == "bf16" else twin
     except ValueError as error:
         raise ModelError(str(error)) from None
-    return twin.requires_grad_(False)
+    return twin.requires_grad_(False), features_digest(space)
 
 
 def _fastest(card: Card) -> str:
@@ -112,4 +108,4 @@ def space_of(weights: str, precision: Precision = "auto") -> NeuralSpace:
     Raises:
         ModelError: if there are none, or they cannot be had in this arithmetic.
     """
-    return _loaded(weights, precision)
+    return _loaded(weights, precision)[0]

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def here(folder, monkeypatch):
     monkeypatch.setattr(cards, "weights_folder", lambda: folder)
-    kept = (neural_weights.heads_card, neural_weights.heads_of, neural_weights.check_heads)
+    kept = (neural_weights.heads_card, neural_weights.heads_of)
     for each in kept:
         each.cache_clear()
     yield
