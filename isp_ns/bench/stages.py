@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
 from isp_ns.bench.inputs import NoInput, Samples
 from isp_ns.bench.machine import busy_seconds, processors
 from isp_ns.bench.rows import StageRow
@@ -15,6 +13,7 @@ from isp_ns.core.errors import IspError
 from isp_ns.core.graph import Graph, node
 from isp_ns.core.registry import all_specs
 from isp_ns.core.stage import StageSpec
+from isp_ns.core.threads import one_thread
 from isp_ns.core.trace import NodeTrace
 
 __all__ = ["TILE_PX", "measure_stages", "other_share"]
@@ -46,17 +45,6 @@ def measure_stages(
             tell(name)
             rows.append(_measure(specs[name], samples, size, runs))
     return rows
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -74,7 +74,7 @@ def check_heads(weights: str, space: str) -> None:
     Raises:
         ModelError: if they were not, or either is absent.
     """
-    if heads_card(weights).domain["features_digest"] != _loaded(space, "auto")[1]:
+    if heads_card(weights).domain.get("features_digest") != _loaded(space, "auto")[1]:
         raise ModelError(
             f"the heads {weights} were trained on the features of other weights than those of {space}; "
             "use the space that they were trained on, or train them again"

@@ -201,7 +201,7 @@ def heads_pipeline(weights: str, tasks: Sequence[str]) -> tuple[Graph, Card]:
 
 def _space_of_heads(heads: Card) -> Card:
     """The installed neural space that makes the features which heads were trained on."""
-    digest = heads.domain["features_digest"]
+    digest = str(heads.domain.get("features_digest", "unknown"))
     for name, card in shipped_spaces().items():
         if card.space_id == heads.space_id and features_digest(load_space(name)[0]) == digest:
             return card

@@ -56,7 +56,7 @@ def test_three_outputs_from_one_encoder_pass(graph):
     assert int(run["labels"].data.max()) < 13
 
 
-def test_heads_use_one_processor(graph, monkeypatch):
+def test_heads_use_one_processor(graph):
     """Their maps are small: on a busy machine, threads that wait for one another would take forty times as long."""
     used = []
     heads = neural_weights.heads_of("nyu-lite")
@@ -168,9 +168,10 @@ def test_heads_of_another_space_do_not_connect(folder, graph):
         path.write_text(text)
 
 
-def test_heads_of_other_weights_of_the_same_space_are_refused(tmp_path, monkeypatch, graph):
+@pytest.mark.parametrize("digest", ["0" * 64, None])
+def test_heads_of_other_weights_of_the_same_space_are_refused(tmp_path, monkeypatch, graph, digest):
     monkeypatch.setattr(cards, "weights_folder", lambda: tmp_path)
-    save_known_heads(tmp_path, features_digest="0" * 64)
+    save_known_heads(tmp_path, features_digest=digest)
     neural_weights.heads_card.cache_clear()
     with pytest.raises(ModelError, match="nyu-lite were trained on the features of other weights than"):
         graph.run(raw=_frame(), want=["depth"])
