@@ -1,5 +1,6 @@
 """From a finished run to weights that can be shipped: the averaged model and a card that tells the truth about it."""
 
+import functools
 import math
 import os
 from collections.abc import Mapping
@@ -9,9 +10,11 @@ from typing import Any
 from isp_ns.nets.cards import Card, save_space
 from isp_ns.nets.counters import parameters, raw_path_macs, receptive_field
 from isp_ns.train.degrade import CAMERA_SHOT_RANGE, typical_read
+from isp_ns.train.dormant import without_dormant
 from isp_ns.train.loop import Trainer
 from isp_ns.train.manifest import Manifest
 from isp_ns.train.measure import measure_activations
+from isp_ns.train.validate import validate
 
 __all__ = ["export_run", "machine_class"]
 
@@ -60,6 +63,9 @@ def export_run(
         The path of the card.
     """
     space, recipe = trainer.average.float().eval(), trainer.recipe
+    if recipe.leave_out_dormant:
+        # Validation shows the decoder clean, saturated and noisy mosaics, and RGB.
+        space = without_dormant(space, functools.partial(validate, space, trainer.holdout)).eval()
     parts = {part: parameters(getattr(space, part)) for part in ("e_raw", "e_rgb", "denoiser", "d_rgb")}
     card = Card(
         name=name,

@@ -77,6 +77,7 @@ class Recipe:
         revive_every: steps between two revivals of units that no picture wakes, the first before the first step; 0 is
             never. A multiple of sync_every.
         revive_until: share of the run that they end at.
+        leave_out_dormant: export a narrower decoder, without units that no held-out picture wakes.
     """
 
     space: str
@@ -104,6 +105,7 @@ class Recipe:
     threads: int = 2
     revive_every: int = 0
     revive_until: float = 0.6
+    leave_out_dormant: bool = False
 
     def phase(self, progress: float) -> Phase:
         """The phase at a share of the run, 0..1."""
