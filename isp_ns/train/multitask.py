@@ -17,6 +17,7 @@ from isp_ns.nets.heads import PerceptionNet, depth_at
 from isp_ns.train.balance import Balancer, build_balancer
 from isp_ns.train.dense_losses import depth_loss, label_loss
 from isp_ns.train.distil import Distiller
+from isp_ns.train.ensemble import Ensemble, answer_distance
 from isp_ns.train.feature_source import Batch, Source, seeded
 from isp_ns.train.finer_labels import FinerLabels
 from isp_ns.train.loop import Budget
@@ -47,6 +48,7 @@ class MultitaskTrainer:
         teachers: frozen networks by task.
         class_weights: of the labels, or None.
         finer: the finer table that labels are given and learned in, or None.
+        ensemble: networks whose mean answer is learned beside the truth, or None.
         log_focal: smallest and largest that were seen, ln of the focal length over the canonical one.
     """
 
@@ -61,6 +63,7 @@ class MultitaskTrainer:
     teachers: Mapping[str, PerceptionNet] = field(default_factory=dict)
     class_weights: Tensor | None = None
     finer: FinerLabels | None = None
+    ensemble: Ensemble | None = None
     step: int = 0
     elapsed_s: float = 0.0
     scores: list[dict[str, Any]] = field(default_factory=list)
@@ -153,10 +156,10 @@ class MultitaskTrainer:
 
     def learning_rate(self, progress: float) -> float:
         """A straight rise, then a cosine to zero, by share of the run."""
-        warmup = self.recipe.warmup
+        warmup, peak = self.recipe.warmup, self.method.learning_rate or self.recipe.learning_rate
         if progress < warmup:
-            return self.recipe.learning_rate * (progress + 1e-3) / (warmup + 1e-3)
-        return self.recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+            return peak * (progress + 1e-3) / (warmup + 1e-3)
+        return peak * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.recipe.dtype == "bfloat16")
@@ -183,12 +186,17 @@ class MultitaskTrainer:
     def _losses(self, batch: Batch) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
         """Losses by task, what the network read, and its deep and fine features."""
         pooled = batch.pooled.to(torch.bfloat16 if self.recipe.dtype == "bfloat16" else torch.float32)
+        with self._autocast():
+            taught = self.ensemble.answers(pooled, batch.log_focal) if self.ensemble else {}
         if self.recipe.dropout:
             pooled = F.dropout2d(pooled, self.recipe.dropout)
         with self._autocast():
             deep, fine = self.net.features(pooled)
             outputs = self.net.decode(fine)
             losses = [self._loss(task, outputs[task], fine, batch) for task in self.method.tasks]
+        if taught:
+            distances = [answer_distance(t, outputs[t], taught[t], batch.log_focal) for t in self.method.tasks]
+            losses = [loss + distance for loss, distance in zip(losses, distances, strict=True)]
         return losses, pooled, deep, fine
 
     def _split(self) -> tuple[list[Tensor], list[list[Tensor]]]:

@@ -81,8 +81,12 @@ class Method:
         teachers: by task, the method whose network of the same seed teaches; it must come first.
         distil: factors of the distance to the teachers by task.
         faithful: both levels of the student look at the teacher's last map.
+        initial: name or path of weights to start from; fresh weights if left out.
+        ensemble: methods before it, with the same seed, and names or paths of weights, whose mean answer is learned
+            beside the truth.
         seeds: instead of the recipe's.
         epochs: instead of the recipe's; 0 is the recipe's.
+        learning_rate: instead of the recipe's; 0 is the recipe's.
     """
 
     name: str
@@ -92,8 +96,11 @@ class Method:
     teachers: Mapping[str, str] = field(default_factory=dict)
     distil: Mapping[str, float] = field(default_factory=dict)
     faithful: bool = False
+    initial: str = ""
+    ensemble: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     epochs: int = 0
+    learning_rate: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +277,9 @@ def _method_problems(recipe: PerceptionRecipe) -> list[str]:
         late = sorted(set(method.teachers.values()) - before)
         if late:
             problems.append(f"teachers of {method.name} must be methods before it, which {', '.join(late)} are not")
+        later = sorted(set(method.ensemble) & {known.name for known in recipe.methods} - before)
+        if later:
+            problems.append(f"the ensemble of {method.name} must be of methods before it, not of {', '.join(later)}")
         if {*method.teachers, *method.distil, *method.factors} - set(method.tasks or recipe.tasks):
             problems.append(f"teachers, distil and factors of {method.name} must be of its tasks")
         if method.name in before:

@@ -13,13 +13,14 @@ from torch import Tensor
 from isp_ns.core.errors import ModelError
 from isp_ns.data.datasets import open_dataset
 from isp_ns.data.labelled import IGNORED
-from isp_ns.nets.cards import features_digest, load_space
+from isp_ns.nets.cards import features_digest, load_perception, load_space
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.nets.layers import channels_last
 from isp_ns.nets.pooling import packed_channels
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.dense_losses import class_weights
+from isp_ns.train.ensemble import Ensemble
 from isp_ns.train.feature_file import FeatureFile, cached_features
 from isp_ns.train.feature_source import CachedSource, LiveSource, encode_view, seeded
 from isp_ns.train.finer_labels import FinerLabels, coarse_labels
@@ -211,6 +212,37 @@ class _Runner:
             found[task] = _load_network(self.network(teacher, seed), run_folder(self.out, name, seed))
         return found
 
+    def begun(self, method: Method, seed: int) -> PerceptionNet:
+        """The network that a method starts with."""
+        net = self.network(method, seed)
+        if method.initial:
+            try:
+                net.load_state_dict(load_perception(method.initial)[0].state_dict())
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(f"{method.name} cannot start from {method.initial}: {error}") from error
+        return net
+
+    def ensemble(self, method: Method, seed: int) -> Ensemble | None:
+        """Runs of methods before it, and finished weights, as one teacher."""
+        nets = [self._member(name, seed) for name in method.ensemble]
+        tasks = self.network(method, seed).tasks
+        for name, net in zip(method.ensemble, nets, strict=True):
+            if any(net.tasks.get(task, ()) != classes for task, classes in tasks.items()):
+                raise ModelError(f"{name} cannot teach {method.name}: it does not answer the same tasks")
+        return Ensemble(nets) if nets else None
+
+    def _member(self, name: str, seed: int) -> PerceptionNet:
+        recipe = self.workshop.recipe
+        if name in {known.name for known in recipe.methods}:
+            return _load_network(self.network(recipe.method(name), seed), run_folder(self.out, name, seed))
+        try:
+            net, card = load_perception(name)
+        except ValueError as error:
+            raise ModelError(str(error)) from error
+        if card.domain.get("features_digest") != self.workshop.digest:
+            raise ModelError(f"{name} cannot teach: it reads other features than those of {recipe.space}")
+        return net
+
     def finer(self, net: PerceptionNet) -> FinerLabels | None:
         """The finer table of a network that learns labels; its fresh weights follow those of the network."""
         recipe, workshop = self.workshop.recipe, self.workshop
@@ -227,7 +259,7 @@ class _Runner:
             return done
         test = workshop.test_features()
         source = workshop.source(self.samples, seed)
-        net = self.network(method, seed)
+        net = self.begun(method, seed)
         trainer = MultitaskTrainer(
             workshop.recipe,
             method,
@@ -240,6 +272,7 @@ class _Runner:
             self.teachers(method, seed),
             _weights_of_classes(workshop, self.samples),
             self.finer(net),
+            self.ensemble(method, seed),
         )
         if self.resume and trainer.checkpoint.is_file():
             trainer.resume()

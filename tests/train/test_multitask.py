@@ -9,6 +9,7 @@ from test_feature_source import pictures, recipe
 
 from isp_ns.nets.heads import HeadSpec, PerceptionNet
 from isp_ns.train.balance import BALANCERS
+from isp_ns.train.ensemble import Ensemble, answer_distance
 from isp_ns.train.feature_file import cached_features
 from isp_ns.train.feature_source import CachedSource
 from isp_ns.train.loop import Budget
@@ -29,16 +30,19 @@ def network(tasks=("depth", "labels"), seed=1):
 def train(tmp_path):
     file = cached_features(tmp_path, "train", {}, lambda: pictures(Samples(Scenes())))
 
-    def make(name="out", budget=None, teachers=None, **changes):
+    def make(name="out", budget=None, teachers=None, ensemble=None, **changes):
         method = Method(**{"name": "m", "tasks": ("depth", "labels"), **changes.pop("method", {})})
         plain = {"source": "cached", "dtype": "float32", "batch": 2, "dropout": 0.2, "ema": 0.5, **changes}
         job = recipe(methods=(method,), **plain)
         source = CachedSource(file, 4, job, 1)
         budget = budget or Budget(steps=8)
         score = {"seen": 1.0}
-        return MultitaskTrainer(
-            job, method, network(method.tasks), source, lambda net: score, budget, tmp_path / name, 1, teachers or {}
+        net = network(method.tasks)
+        trainer = MultitaskTrainer(
+            job, method, net, source, lambda net: score, budget, tmp_path / name, 1, teachers or {}
         )
+        trainer.ensemble = ensemble
+        return trainer
 
     return make
 
@@ -82,6 +86,27 @@ def test_teachers_stay_as_they_are_and_change_the_student(train):
     alone.run()
     assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
     assert not same(taught.net, alone.net)
+
+
+def test_an_ensemble_draws_the_student_towards_its_answers(train):
+    settings = {"budget": Budget(steps=60), "learning_rate": 0.01, "dropout": 0.0, "batch": 4}
+    pair = Ensemble([network(seed=5), network(seed=6)])
+    taught, alone = train("a", ensemble=pair, **settings), train("b", **settings)
+    taught.run()
+    alone.run()
+    batch = taught.source.batch(0)
+    answers = pair.answers(batch.pooled.float(), batch.log_focal)
+    for task, answer in answers.items():
+        near, far = (
+            answer_distance(task, t.average(batch.pooled.float())[task], answer, batch.log_focal)
+            for t in (taught, alone)
+        )
+        assert float(near) < 0.8 * float(far), task
+
+
+def test_a_method_has_a_learning_rate_of_its_own(train):
+    trainer = train(method={"learning_rate": 0.5}, learning_rate=1.0, warmup=0.1)
+    assert trainer.learning_rate(0.1) == pytest.approx(0.5)
 
 
 def test_the_last_epochs_are_scored(train):

@@ -39,6 +39,7 @@ def test_methods_are_filled_in(tmp_path):
         ({"methods": []}, "no method"),
         ({"methods": [{"name": "m", "balance": "luck"}]}, "luck"),
         ({"methods": [{"name": "m", "teachers": {"depth": "later"}}, {"name": "later"}]}, "before it"),
+        ({"methods": [{"name": "m", "ensemble": ["later"]}, {"name": "later"}]}, "before it, not of later"),
         ({"methods": [{"name": "m"}, {"name": "m"}]}, "two methods"),
         ({"methods": [{"name": "m", "tasks": ["depth"], "factors": {"labels": 2}}]}, "of its tasks"),
         ({"methods": [{"name": "m", "tasks": ["sound"]}]}, "among"),
@@ -66,4 +67,4 @@ def test_missing_and_odd_files(tmp_path):
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_recipes_load(path):
     if recipe_kind(path) == "perception":
-        assert load_perception_recipe(path).name == path.stem
+        assert load_perception_recipe(path).name == path.stem.removesuffix("-finish")

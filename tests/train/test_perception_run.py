@@ -119,6 +119,40 @@ def test_teachers_come_first(job):
         run_perception(write(), folder / "out", data=folder, methods=["distilled"])
 
 
+def test_a_run_starts_from_weights_and_learns_from_them_and_from_another_run(job, monkeypatch):
+    write, folder = job
+    monkeypatch.setattr(perception_export, "load_space", perception_run.load_space)
+    methods, plain = [{"name": "first"}], {"source": "cached", "epochs": 1}
+    path = write(methods=methods, **plain)
+    run_perception(path, folder / "out", data=folder)
+    weights = str(export_perception(path, folder / "out", folder / "weights", data=folder).with_suffix(".safetensors"))
+    kept = load_file(weights)
+    # At a learning rate of nothing it stays what it starts as.
+    methods += [{"name": "taught", "initial": weights, "ensemble": ["first", weights], "learning_rate": 1e-30}]
+    table = run_perception(write(methods=methods, **plain), folder / "out", resume=True, data=folder)
+    assert [row["method"] for row in table["rows"]] == ["first", "taught"]
+    taught = load_file(folder / "out" / "taught-1" / "network.safetensors")
+    assert all(torch.allclose(value, kept[name]) for name, value in taught.items() if name.endswith("weight"))
+
+    def refused(match, **method):
+        with pytest.raises(ModelError, match=match):
+            run_perception(write(methods=[{"name": "m", **method}], **plain), folder / "other", data=folder)
+
+    refused("no weights|absent|there is no|cannot", initial="nowhere")
+    refused("nowhere", ensemble=["nowhere"])
+    monkeypatch.setitem(RECIPE, "net", {"widths": [16, 16], "blocks": [0, 1]})
+    refused("cannot start from", initial=weights)
+    monkeypatch.setattr(perception_run, "features_digest", lambda space: "another")
+    refused("reads other features", ensemble=[weights])
+
+
+def test_an_ensemble_answers_what_the_student_learns(job):
+    write, folder = job
+    methods = [{"name": "far", "tasks": ["depth"]}, {"name": "both", "ensemble": ["far"]}]
+    with pytest.raises(ModelError, match="far cannot teach both: it does not answer the same tasks"):
+        run_perception(write(methods=methods, source="cached", epochs=1), folder / "out", data=folder)
+
+
 def test_scores_on_the_truth(job):
     write, folder = job
     table = run_perception(write(methods=[{"name": "m"}], score_grid="truth", epochs=1), folder / "out", data=folder)
