@@ -82,8 +82,17 @@ def _card(
         halo_px=0,
         measured={"schema": 1, "protocol": protocol, "rows": [dict(row)]},
         licence="research only, see LICENSE-weights" if recipe.licence.startswith("research") else recipe.licence,
-        history=f"cameras: {asdict(recipe.cameras)}; views: {asdict(recipe.views)}",
+        history=_origin(row) + f"cameras: {asdict(recipe.cameras)}; views: {asdict(recipe.views)}",
     )
+
+
+def _origin(row: Mapping[str, Any]) -> str:
+    """What a run began with and learned from, if that was more than the truth."""
+    begun = f"starts from the weights {row['initial']}; " if row["initial"] else ""
+    taught = (
+        f"learns, beside the truth, the mean answer of {' and '.join(row['ensemble'])}; " if row["ensemble"] else ""
+    )
+    return begun + taught
 
 
 def export_perception(

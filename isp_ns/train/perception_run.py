@@ -243,6 +243,11 @@ class _Runner:
             raise ModelError(f"{name} cannot teach: it reads other features than those of {recipe.space}")
         return net
 
+    def _named(self, name: str) -> str:
+        """The name of a method as it is, and that of weights with their digest."""
+        own = not name or name in {known.name for known in self.workshop.recipe.methods}
+        return name if own else f"{name}, digest {load_perception(name)[1].digest}"
+
     def finer(self, net: PerceptionNet) -> FinerLabels | None:
         """The finer table of a network that learns labels; its fresh weights follow those of the network."""
         recipe, workshop = self.workshop.recipe, self.workshop
@@ -294,6 +299,10 @@ class _Runner:
         state = {name: value.contiguous() for name, value in trainer.average.state_dict().items()}
         save_file(state, folder / "network.safetensors")
         row = {**row_of(trainer), "budget": told, "features_digest": self.workshop.digest}
+        row |= {
+            "initial": self._named(trainer.method.initial),
+            "ensemble": list(map(self._named, trainer.method.ensemble)),
+        }
         (folder / "result.json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
         return row
 

@@ -133,6 +133,12 @@ def test_a_run_starts_from_weights_and_learns_from_them_and_from_another_run(job
     assert [row["method"] for row in table["rows"]] == ["first", "taught"]
     taught = load_file(folder / "out" / "taught-1" / "network.safetensors")
     assert all(torch.allclose(value, kept[name]) for name, value in taught.items() if name.endswith("weight"))
+    path = write(methods=methods, **plain)
+    export_perception(path, folder / "out", folder / "again", data=folder)
+    digest = load_perception("tiny", folder / "weights")[1].digest
+    history = load_perception("tiny", folder / "again")[1].history
+    assert history.startswith(f"starts from the weights {weights}, digest {digest}; learns, beside the truth, ")
+    assert f"the mean answer of first and {weights}, digest {digest}; cameras" in history
 
     def refused(match, **method):
         with pytest.raises(ModelError, match=match):
