@@ -81,7 +81,7 @@ class Method:
         teachers: by task, the method whose network of the same seed teaches; it must come first.
         distil: factors of the distance to the teachers by task.
         faithful: both levels of the student look at the teacher's last map.
-        initial: name or path of weights to start from; fresh weights if left out.
+        initial: a method before it, with the same seed, or name or path of weights to start from; fresh if left out.
         ensemble: methods before it, with the same seed, and names or paths of weights, whose mean answer is learned
             beside the truth.
         seeds: instead of the recipe's.
@@ -277,9 +277,11 @@ def _method_problems(recipe: PerceptionRecipe) -> list[str]:
         late = sorted(set(method.teachers.values()) - before)
         if late:
             problems.append(f"teachers of {method.name} must be methods before it, which {', '.join(late)} are not")
-        later = sorted(set(method.ensemble) & {known.name for known in recipe.methods} - before)
+        later = sorted({method.initial, *method.ensemble} & {known.name for known in recipe.methods} - before)
         if later:
-            problems.append(f"the ensemble of {method.name} must be of methods before it, not of {', '.join(later)}")
+            problems.append(
+                f"initial and ensemble of {method.name} must be before it, which {', '.join(later)} are not"
+            )
         if {*method.teachers, *method.distil, *method.factors} - set(method.tasks or recipe.tasks):
             problems.append(f"teachers, distil and factors of {method.name} must be of its tasks")
         if method.name in before:

@@ -217,31 +217,36 @@ class _Runner:
         net = self.network(method, seed)
         if method.initial:
             try:
-                net.load_state_dict(load_perception(method.initial)[0].state_dict())
-            except (ValueError, RuntimeError) as error:
+                net.load_state_dict(self._known(method.initial, seed)[0].state_dict())
+            except RuntimeError as error:
                 raise ModelError(f"{method.name} cannot start from {method.initial}: {error}") from error
         return net
 
     def ensemble(self, method: Method, seed: int) -> Ensemble | None:
         """Runs of methods before it, and finished weights, as one teacher."""
-        nets = [self._member(name, seed) for name in method.ensemble]
-        tasks = self.network(method, seed).tasks
-        for name, net in zip(method.ensemble, nets, strict=True):
+        tasks, nets = self.network(method, seed).tasks, []
+        for name in method.ensemble:
+            net, digest = self._known(name, seed)
             if any(net.tasks.get(task, ()) != classes for task, classes in tasks.items()):
                 raise ModelError(f"{name} cannot teach {method.name}: it does not answer the same tasks")
+            if digest != self.workshop.digest:
+                raise ModelError(
+                    f"{name} cannot teach: it reads other features than those of {self.workshop.recipe.space}"
+                )
+            nets.append(net)
         return Ensemble(nets) if nets else None
 
-    def _member(self, name: str, seed: int) -> PerceptionNet:
+    def _known(self, name: str, seed: int) -> tuple[PerceptionNet, str]:
+        """The network of a method before, or of finished weights, and the digest of the features that it reads."""
         recipe = self.workshop.recipe
         if name in {known.name for known in recipe.methods}:
-            return _load_network(self.network(recipe.method(name), seed), run_folder(self.out, name, seed))
+            net = _load_network(self.network(recipe.method(name), seed), run_folder(self.out, name, seed))
+            return net, self.workshop.digest
         try:
             net, card = load_perception(name)
         except ValueError as error:
             raise ModelError(str(error)) from error
-        if card.domain.get("features_digest") != self.workshop.digest:
-            raise ModelError(f"{name} cannot teach: it reads other features than those of {recipe.space}")
-        return net
+        return net, card.domain.get("features_digest", "")
 
     def _named(self, name: str) -> str:
         """The name of a method as it is, and that of weights with their digest."""

@@ -109,8 +109,10 @@ def multitask() -> str:
         gains = [row["delta_mtl_mean"] for row in own if row["delta_mtl_mean"] is not None]
         gain = f"{mean(gains):+.1f} %" if gains else ""
         cost = [f"{own[0]['parameters'] / 1e6:.2f} M", f"{own[0]['macs'] / 1e6:.0f} M"]
-        table.append([f"`{name}`", str(len(own)), *scores, gain, *cost, f"{mean([r['train_s'] for r in own]):.0f} s"])
-    head = ["method", "seeds", "aErr in m", "δ1", "mIoU", "pixels right", "Δ_MTL", "parameters", "MACs", "training"]
+        table.append(
+            [f"`{name}`", f"{own[0]['epochs']:.0f}", *scores, gain, *cost, f"{mean([r['train_s'] for r in own]):.0f} s"]
+        )
+    head = ["method", "passes", "aErr in m", "δ1", "mIoU", "pixels right", "Δ_MTL", "parameters", "MACs", "training"]
     return lines(head, table)
 
 

@@ -128,11 +128,13 @@ def test_a_run_starts_from_weights_and_learns_from_them_and_from_another_run(job
     weights = str(export_perception(path, folder / "out", folder / "weights", data=folder).with_suffix(".safetensors"))
     kept = load_file(weights)
     # At a learning rate of nothing it stays what it starts as.
-    methods += [{"name": "taught", "initial": weights, "ensemble": ["first", weights], "learning_rate": 1e-30}]
+    frozen = {"ensemble": ["first", weights], "learning_rate": 1e-30}
+    methods += [{"name": "again", "initial": "first", **frozen}, {"name": "taught", "initial": weights, **frozen}]
     table = run_perception(write(methods=methods, **plain), folder / "out", resume=True, data=folder)
-    assert [row["method"] for row in table["rows"]] == ["first", "taught"]
-    taught = load_file(folder / "out" / "taught-1" / "network.safetensors")
-    assert all(torch.allclose(value, kept[name]) for name, value in taught.items() if name.endswith("weight"))
+    assert [row["method"] for row in table["rows"]] == ["first", "again", "taught"]
+    for name in ("again", "taught"):
+        found = load_file(folder / "out" / f"{name}-1" / "network.safetensors")
+        assert all(torch.allclose(value, kept[key]) for key, value in found.items() if key.endswith("weight"))
     path = write(methods=methods, **plain)
     export_perception(path, folder / "out", folder / "again", data=folder)
     digest = load_perception("tiny", folder / "weights")[1].digest
