@@ -58,6 +58,7 @@ def _domain(
 def _card(
     net: PerceptionNet,
     recipe: PerceptionRecipe,
+    file: str,
     row: Mapping[str, Any],
     table: LabelTable,
     space: tuple[NeuralSpace, Card],
@@ -69,7 +70,7 @@ def _card(
         kind="perception",
         space_id=space[0].space_id,
         sizes=net.spec.sizes(),
-        recipe=recipe.name,
+        recipe=file,
         data={recipe.dataset: recipe.licence},
         seed=int(row["seed"]),
         steps=int(row["steps"]),
@@ -134,4 +135,4 @@ def export_perception(
     net = fresh_network(recipe, chosen, channels, len(table.names), 0)
     net.load_state_dict(load_file(run / "network.safetensors"))
     folder.mkdir(parents=True, exist_ok=True)
-    return save_perception(net, _card(net.eval(), recipe, row, table, (space, card)), folder)
+    return save_perception(net, _card(net.eval(), recipe, path.stem, row, table, (space, card)), folder)

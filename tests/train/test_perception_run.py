@@ -247,6 +247,7 @@ def test_weights_and_card_are_written(job, monkeypatch):
     # Whole pictures have the canonical focal length here; boxes of three quarters of their width have 4/3 of it.
     lowest, highest = told.domain["log_focal"]
     assert -1e-3 <= lowest <= highest <= math.log(4 / 3) + 1e-3
+    assert told.recipe == path.stem
     assert told.licence == "research only, see LICENSE-weights"
     assert sum(told.parameters.values()) == sum(p.numel() for p in net.parameters())
     assert told.measured["rows"][0]["method"] == "distilled"
