@@ -117,8 +117,15 @@ def test_a_large_photograph_is_the_picture_and_its_mirror_images(photograph, tmp
         torch.from_numpy(skimage.data.astronaut()[0:120, 160:320]).permute(2, 0, 1) / 255,
         shooting=Shooting(noise=False),
     )
-    assert torch.equal(frame.data[:, :120, :160], small.frame.data)
-    assert torch.equal(frame.data[:, 240:, 320:], small.frame.data[:, :60, :80])
+    corners = [
+        (frame.data[:, :120, :160], small.frame.data),
+        (frame.data[:, 240:, 320:], small.frame.data[:, :60, :80]),
+    ]
+    for found, expected in corners:
+        # Processors may sum colours in another order for another size, so that a count is rounded the other way.
+        apart = (found.int() - expected.int()).abs()
+        assert int(apart.max()) <= 1
+        assert float(apart.float().mean()) < 1e-3
 
 
 def test_mirror_tiles_run_to_and_fro():
