@@ -28,7 +28,7 @@ from isp_ns.train.domains_recipe import DomainMethod, DomainsRecipe, load_domain
 from isp_ns.train.feature_file import FeatureFile
 from isp_ns.train.feature_source import Source
 from isp_ns.train.muon import Muon
-from isp_ns.train.perception_run import run_folder
+from isp_ns.train.perception_networks import run_folder
 
 __all__ = ["DomainTrainer", "SceneNet", "study_domains", "used_parameters"]
 

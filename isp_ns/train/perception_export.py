@@ -18,8 +18,9 @@ from isp_ns.nets.heads import CANONICAL_FOCAL_CELLS, PerceptionNet
 from isp_ns.nets.pooling import POOLED_LONG, pooled_channels, pooled_size
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.export import machine_class
+from isp_ns.train.perception_networks import fresh_network, run_folder
 from isp_ns.train.perception_recipe import PerceptionRecipe, load_perception_recipe
-from isp_ns.train.perception_run import fresh_network, open_split, run_folder
+from isp_ns.train.perception_run import open_split
 from isp_ns.train.perception_table import protocol_of
 
 __all__ = ["export_perception"]
@@ -89,9 +90,9 @@ def _card(
 
 def _origin(row: Mapping[str, Any]) -> str:
     """What a run began with and learned from, if that was more than the truth."""
-    begun = f"starts from the weights {row['initial']}; " if row["initial"] else ""
+    begun = f"starts from the weights {row['initial']}; " if row.get("initial") else ""
     taught = (
-        f"learns, beside the truth, the mean answer of {' and '.join(row['ensemble'])}; " if row["ensemble"] else ""
+        f"learns, beside the truth, the mean answer of {' and '.join(row['ensemble'])}; " if row.get("ensemble") else ""
     )
     return begun + taught
 

@@ -7,26 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from isp_ns.core.errors import ModelError
 from isp_ns.data.datasets import open_dataset
 from isp_ns.data.labelled import IGNORED
-from isp_ns.nets.cards import features_digest, load_perception, load_space
-from isp_ns.nets.heads import HeadSpec, PerceptionNet
-from isp_ns.nets.layers import channels_last
-from isp_ns.nets.pooling import packed_channels
+from isp_ns.nets.cards import features_digest, load_space
+from isp_ns.nets.heads import PerceptionNet
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.dense_losses import class_weights
-from isp_ns.train.ensemble import Ensemble
 from isp_ns.train.feature_file import FeatureFile, cached_features
 from isp_ns.train.feature_source import CachedSource, LiveSource, encode_view, seeded
 from isp_ns.train.finer_labels import FinerLabels, coarse_labels
 from isp_ns.train.loop import Budget
 from isp_ns.train.manifest import data_root
 from isp_ns.train.multitask import MultitaskTrainer
+from isp_ns.train.perception_networks import Networks, run_folder
 from isp_ns.train.perception_recipe import Method, PerceptionRecipe, load_perception_recipe
 from isp_ns.train.perception_score import score_network
 from isp_ns.train.perception_table import table_of
@@ -34,15 +32,7 @@ from isp_ns.train.readers import Reader, build_reader, fixed_camera
 from isp_ns.train.samples import Encoded, Pictures, Samples
 from isp_ns.train.views import draw_view, whole_view
 
-__all__ = ["Workshop", "fresh_network", "frozen_space", "open_split", "run_folder", "run_perception", "scored_features"]
-
-
-def fresh_network(recipe: PerceptionRecipe, method: Method, channels: int, classes: int, seed: int) -> PerceptionNet:
-    """A network for the tasks of a method, for features of that many channels, with weights from the seed."""
-    torch.manual_seed(seed)
-    tasks = {task: (classes if task == "labels" else None) for task in method.tasks}
-    net: PerceptionNet = channels_last(PerceptionNet(HeadSpec(packed_channels(channels), **recipe.net), tasks))
-    return net
+__all__ = ["Workshop", "frozen_space", "open_split", "run_perception", "scored_features"]
 
 
 def scored_features(
@@ -166,19 +156,6 @@ class Workshop:
         return CachedSource(file, len(samples), recipe, seed)
 
 
-def run_folder(out: Path, method: str, seed: int) -> Path:
-    """Where a run keeps its checkpoint, network and result."""
-    return out / f"{method}-{seed}"
-
-
-def _load_network(net: PerceptionNet, folder: Path) -> PerceptionNet:
-    path = folder / "network.safetensors"
-    if not path.is_file():
-        raise ModelError(f"{path}: the teacher is not trained yet; run its method first")
-    net.load_state_dict(load_file(path))
-    return net.eval().requires_grad_(False)
-
-
 def _weights_of_classes(workshop: Workshop, samples: Samples) -> Tensor | None:
     recipe = workshop.recipe
     if recipe.class_weights == "none" or "labels" not in recipe.tasks:
@@ -197,61 +174,10 @@ class _Runner:
 
     workshop: Workshop
     samples: Samples
+    networks: Networks
     out: Path
     budget: Budget | None
     resume: bool
-
-    def network(self, method: Method, seed: int) -> PerceptionNet:
-        classes = len(self.workshop.test.table.names)
-        return fresh_network(self.workshop.recipe, method, self.workshop.reader.channels, classes, seed)
-
-    def teachers(self, method: Method, seed: int) -> dict[str, PerceptionNet]:
-        found = {}
-        for task, name in method.teachers.items():
-            teacher = self.workshop.recipe.method(name)
-            found[task] = _load_network(self.network(teacher, seed), run_folder(self.out, name, seed))
-        return found
-
-    def begun(self, method: Method, seed: int) -> PerceptionNet:
-        """The network that a method starts with."""
-        net = self.network(method, seed)
-        if method.initial:
-            try:
-                net.load_state_dict(self._known(method.initial, seed)[0].state_dict())
-            except RuntimeError as error:
-                raise ModelError(f"{method.name} cannot start from {method.initial}: {error}") from error
-        return net
-
-    def ensemble(self, method: Method, seed: int) -> Ensemble | None:
-        """Runs of methods before it, and finished weights, as one teacher."""
-        tasks, nets = self.network(method, seed).tasks, []
-        for name in method.ensemble:
-            net, digest = self._known(name, seed)
-            if any(net.tasks.get(task, ()) != classes for task, classes in tasks.items()):
-                raise ModelError(f"{name} cannot teach {method.name}: it does not answer the same tasks")
-            if digest != self.workshop.digest:
-                raise ModelError(
-                    f"{name} cannot teach: it reads other features than those of {self.workshop.recipe.space}"
-                )
-            nets.append(net)
-        return Ensemble(nets) if nets else None
-
-    def _known(self, name: str, seed: int) -> tuple[PerceptionNet, str]:
-        """The network of a method before, or of finished weights, and the digest of the features that it reads."""
-        recipe = self.workshop.recipe
-        if name in {known.name for known in recipe.methods}:
-            net = _load_network(self.network(recipe.method(name), seed), run_folder(self.out, name, seed))
-            return net, self.workshop.digest
-        try:
-            net, card = load_perception(name)
-        except ValueError as error:
-            raise ModelError(str(error)) from error
-        return net, card.domain.get("features_digest", "")
-
-    def _named(self, name: str) -> str:
-        """The name of a method as it is, and that of weights with their digest."""
-        own = not name or name in {known.name for known in self.workshop.recipe.methods}
-        return name if own else f"{name}, digest {load_perception(name)[1].digest}"
 
     def finer(self, net: PerceptionNet) -> FinerLabels | None:
         """The finer table of a network that learns labels; its fresh weights follow those of the network."""
@@ -269,7 +195,7 @@ class _Runner:
             return done
         test = workshop.test_features()
         source = workshop.source(self.samples, seed)
-        net = self.begun(method, seed)
+        net = self.networks.begun(method, seed)
         trainer = MultitaskTrainer(
             workshop.recipe,
             method,
@@ -279,10 +205,10 @@ class _Runner:
             _steps(self._budget(method), source.steps_per_epoch),
             folder,
             seed,
-            self.teachers(method, seed),
+            self.networks.teachers(method, seed),
             _weights_of_classes(workshop, self.samples),
             self.finer(net),
-            self.ensemble(method, seed),
+            self.networks.ensemble(method, seed),
         )
         if self.resume and trainer.checkpoint.is_file():
             trainer.resume()
@@ -305,8 +231,8 @@ class _Runner:
         save_file(state, folder / "network.safetensors")
         row = {**row_of(trainer), "budget": told, "features_digest": self.workshop.digest}
         row |= {
-            "initial": self._named(trainer.method.initial),
-            "ensemble": list(map(self._named, trainer.method.ensemble)),
+            "initial": self.networks.named(trainer.method.initial),
+            "ensemble": list(map(self.networks.named, trainer.method.ensemble)),
         }
         (folder / "result.json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
         return row
@@ -382,7 +308,9 @@ def run_perception(
     out.mkdir(parents=True, exist_ok=True)
     workshop = Workshop.open(recipe, data, out / "features")
     samples = Samples(workshop.train, recipe.tasks)
-    runner = _Runner(workshop, samples, out, budget, resume)
+    classes = len(workshop.test.table.names)
+    networks = Networks(recipe, out, workshop.reader.channels, classes, workshop.digest)
+    runner = _Runner(workshop, samples, networks, out, budget, resume)
     for method in chosen:
         for seed in method.seeds:
             runner.train(method, seed, stop_after)

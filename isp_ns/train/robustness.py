@@ -9,8 +9,9 @@ from typing import Any
 from safetensors.torch import load_file
 
 from isp_ns.train.feature_file import FeatureFile, cached_features
+from isp_ns.train.perception_networks import fresh_network, run_folder
 from isp_ns.train.perception_recipe import INPUTS, Cameras, load_perception_recipe
-from isp_ns.train.perception_run import Workshop, fresh_network, run_folder, run_perception, scored_features
+from isp_ns.train.perception_run import Workshop, run_perception, scored_features
 from isp_ns.train.perception_score import score_network
 from isp_ns.train.perception_table import protocol_of
 from isp_ns.train.readers import build_reader, fixed_camera
