@@ -118,6 +118,7 @@ class Conv(nn.Conv2d):
         packed_in: leading input channels that are packed pixels.
         packed_out: leading output channels that are packed pixels.
         bias: whether there is a bias.
+        dilation: cells from one tap of a 3×3 kernel to the next.
     """
 
     def __init__(
@@ -129,11 +130,13 @@ class Conv(nn.Conv2d):
         packed_in: int = 0,
         packed_out: int = 0,
         bias: bool = True,
+        dilation: int = 1,
     ) -> None:
         if kernel not in (1, 2, 3):
             raise ValueError(f"kernel {kernel} is not supported; use 1, 2 (stride 2) or 3")
         stride = 2 if kernel == 2 else 1
-        super().__init__(inputs, outputs, kernel, stride=stride, padding=kernel // 2 % 2 * (kernel == 3), bias=bias)
+        padding = dilation if kernel == 3 else 0
+        super().__init__(inputs, outputs, kernel, stride, padding, dilation, bias=bias)
         self.packed_in = packed_in
         self.packed_out = packed_out
 

@@ -1,14 +1,15 @@
 """How far each part of a neural space looks: the halos of its stages."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from isp_ns.nets.space import SpaceSpec, build_space
+from isp_ns.nets.space import SPECS, NeuralSpace, SpaceSpec
 
-__all__ = ["REACHES", "SpaceReach", "measured_reach"]
+__all__ = ["REACHES", "SpaceReach", "measured_reach", "reach_of"]
 
 CELL_PX = 4
 """Pixels of an image per cell of z_t."""
@@ -22,27 +23,47 @@ class SpaceReach(NamedTuple):
     decode_px: int
 
 
-REACHES: Mapping[str, SpaceReach] = {"ns-lite": SpaceReach(28, 12, 8), "ns-base": SpaceReach(36, 12, 12)}
+REACHES: Mapping[str, SpaceReach] = {"ns-lite": SpaceReach(28, 12, 8), "ns-base": SpaceReach(36, 32, 12)}
 """Reach of the spaces of `isp_ns.nets.space.SPECS`, as `measured_reach` finds it; measuring takes seconds."""
 
 
-def measured_reach(name: str, side: int = 192) -> SpaceReach:
-    """Measure the reach of the parts of a space with NaNs, which no weights can hide.
+def _layers(spec: SpaceSpec) -> tuple[int | bool, ...]:
+    """What of the sizes decides how far a space looks: its layers, not their widths."""
+    return spec.blocks_b, spec.blocks_t, spec.rgb_blocks, spec.decoder_convs, spec.denoise_far > 0
+
+
+@functools.lru_cache
+def reach_of(spec: SpaceSpec) -> SpaceReach:
+    """The reach of a space of any sizes: known for those with the layers of a shipped one, else measured.
 
     Args:
-        name: a key of `isp_ns.nets.space.SPECS`.
-        side: side in pixels of the probe, a multiple of 4, larger than twice the reach.
-
-    Raises:
-        ValueError: for an unknown name, or if the probe is too small.
+        spec: sizes of the space.
 
     Source: definition.
     """
-    space = build_space(name)
+    same = (name for name, known in SPECS.items() if _layers(known) == _layers(spec))
+    name = next(same, None)
+    return measured_reach(spec) if name is None else REACHES[name]
+
+
+def measured_reach(spec: SpaceSpec, side: int = 192) -> SpaceReach:
+    """Measure the reach of the parts of a space with NaNs, which no weights can hide.
+
+    Args:
+        spec: sizes of the space.
+        side: side in pixels of the probe, a multiple of 4, larger than twice the reach.
+
+    Raises:
+        ValueError: if the probe is too small.
+
+    Source: definition.
+    """
+    space = NeuralSpace(spec, "probe")
     noise = ((1.0, 1.0),) * 3
 
     def encoded(at: int) -> tuple[Tensor, ...]:
-        return space.encode(_mosaic(side, at))
+        mosaic = _mosaic(side, at)
+        return *space.encode(mosaic), *space.encode_rgb(mosaic.expand(-1, 3, -1, -1))
 
     def denoised(at: int) -> tuple[Tensor, ...]:
         return tuple(z for scale in (2, 4) for z in space.denoise(*_features(space.spec, side, at, scale), noise))

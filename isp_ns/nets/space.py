@@ -41,6 +41,7 @@ class SpaceSpec:
         denoise_b: hidden width of the denoiser at H/2.
         denoise_t: hidden width of the denoiser at H/4.
         decoder_width: width of those convolutions of the decoder; `width_b` where it is 0.
+        denoise_far: width between the dilated convolutions of the denoiser at H/4; there are none where it is 0.
     """
 
     z_b: int
@@ -53,11 +54,12 @@ class SpaceSpec:
     denoise_b: int
     denoise_t: int
     decoder_width: int = 0
+    denoise_far: int = 0
 
 
 SPECS: dict[str, SpaceSpec] = {
     "ns-lite": SpaceSpec(32, 48, 32, 1, 2, 1, 1, 16, 32, 16),
-    "ns-base": SpaceSpec(64, 64, 64, 1, 3, 1, 2, 48, 64),
+    "ns-base": SpaceSpec(64, 64, 64, 1, 3, 1, 2, 48, 64, 64, 24),
 }
 """The shipped sizes: `ns-lite` for processors, `ns-base` with the 64 + 64 channels of the paper.
 
@@ -103,7 +105,7 @@ class NeuralSpace(nn.Module):
         self.e_raw = RawEncoder(*sizes, spec.blocks_b, spec.blocks_t)
         self.e_rgb = RgbEncoder(*sizes, spec.rgb_blocks, spec.rgb_blocks)
         self.d_rgb = RgbDecoder(*sizes, spec.decoder_convs, spec.decoder_width or spec.width_b)
-        self.denoiser = SpaceDenoiser(spec.z_b, spec.z_t, spec.denoise_b, spec.denoise_t)
+        self.denoiser = SpaceDenoiser(spec.z_b, spec.z_t, spec.denoise_b, spec.denoise_t, spec.denoise_far)
         self._oriented: dict[str, NeuralSpace] = {}
 
     def oriented(self, pattern: str) -> "NeuralSpace":

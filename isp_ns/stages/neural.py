@@ -8,7 +8,6 @@ from typing import Annotated
 
 import torch
 
-from isp_ns.core.errors import ModelError
 from isp_ns.core.frame import Features, Frame
 from isp_ns.core.meta import Meta
 from isp_ns.core.parameters import Between
@@ -16,8 +15,8 @@ from isp_ns.core.ports import CameraRgb, FeatureMaps, LinearRgb, Mosaic
 from isp_ns.core.reach import Local, Params
 from isp_ns.core.stage import stage
 from isp_ns.nets.layers import batch_of_one
-from isp_ns.nets.reach import REACHES, SpaceReach
-from isp_ns.nets.space import SPECS, SpaceSpec
+from isp_ns.nets.reach import SpaceReach, reach_of
+from isp_ns.nets.space import SpaceSpec
 from isp_ns.stages import neural_heads as neural_heads
 from isp_ns.stages.neural_weights import Precision, space_card, space_of
 from isp_ns.stages.raw import noise_of
@@ -40,11 +39,7 @@ def _space_id(params: Params) -> str:
 
 
 def _reach(params: Params) -> SpaceReach:
-    card = space_card(str(params["weights"]))
-    for name, spec in SPECS.items():
-        if spec == SpaceSpec(**card.sizes):
-            return REACHES[name]
-    raise ModelError(f"the sizes of {card.name} are those of no known space ({', '.join(SPECS)})")
+    return reach_of(SpaceSpec(**space_card(str(params["weights"])).sizes))
 
 
 def _features(raw: Frame, z: tuple[torch.Tensor, torch.Tensor], weights: str) -> Features:

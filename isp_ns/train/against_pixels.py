@@ -40,13 +40,14 @@ class PixelDenoiser(nn.Module):
     Args:
         width_b: hidden channels at H/2.
         width_t: hidden channels at H/4.
+        far: channels between the dilated convolutions.
 
     Source: the same layers as `isp_ns.nets.denoise.SpaceDenoiser`.
     """
 
-    def __init__(self, width_b: int, width_t: int) -> None:
+    def __init__(self, width_b: int, width_t: int, far: int = 0) -> None:
         super().__init__()
-        self.net = SpaceDenoiser(PACKED_RGB, _COARSE, width_b, width_t)
+        self.net = SpaceDenoiser(PACKED_RGB, _COARSE, width_b, width_t, far)
 
     def forward(self, rgb: Tensor, noise: Tensor) -> Tensor:
         """Denoise a picture.
@@ -66,14 +67,14 @@ class PixelDenoiser(nn.Module):
 def _twin(space: NeuralSpace) -> PixelDenoiser:
     """The pixel denoiser nearest in parameters to the space's own."""
     wanted = parameters(space.denoiser)
-    sizes = range(8, 129)
-    width = min(sizes, key=lambda w: abs(parameters(PixelDenoiser(w, space.spec.denoise_t)) - wanted))
-    return channels_last(PixelDenoiser(width, space.spec.denoise_t))
+    coarse, far = space.spec.denoise_t, space.spec.denoise_far
+    width = min(range(8, 129), key=lambda w: abs(parameters(PixelDenoiser(w, coarse, far)) - wanted))
+    return channels_last(PixelDenoiser(width, coarse, far))
 
 
 def _fresh(space: NeuralSpace) -> SpaceDenoiser:
     spec = space.spec
-    return channels_last(SpaceDenoiser(spec.z_b, spec.z_t, spec.denoise_b, spec.denoise_t))
+    return channels_last(SpaceDenoiser(spec.z_b, spec.z_t, spec.denoise_b, spec.denoise_t, spec.denoise_far))
 
 
 def _in_space(space: NeuralSpace, net: SpaceDenoiser, batch: Batch) -> Tensor:

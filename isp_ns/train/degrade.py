@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from isp_ns.nets.encoding import encode_light
 
@@ -20,6 +21,7 @@ __all__ = [
     "awgn_batch",
     "camera_batch",
     "clean_batch",
+    "film_scan",
     "mosaic_rggb",
     "turn",
     "typical_read",
@@ -31,6 +33,8 @@ CAMERA_SHOT_RANGE = (1.7e-5, 1.8e-2)
 Source: Brooks et al. 2019 (arXiv 1811.11127), widened to base ISO and to very high ISO."""
 
 _LUMA = (0.299, 0.587, 0.114)
+
+_HALF_COLOUR_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,40 @@ def augment_colour(rgb: Tensor, rng: Generator, share: float) -> Tensor:
     order = torch.argsort(_uniform(rng, (batch, 3), 0, 1), dim=1)
     swapped = changed.gather(1, order.view(batch, 3, 1, 1).expand_as(changed))
     return rgb + chosen * (swapped - rgb)
+
+
+def film_scan(rgb: Tensor, rng: Generator, share: float) -> Tensor:
+    """Give a share of the batch what scanned film has: grain, and colour at half the resolution; stays in 0..1.
+
+    Digital photographs that were shrunk have neither. Grain, each emulsion its own, has σ log-uniform in 0.5/255 to
+    4/255 and half of its variance blurred; three of four of those pictures then have their colour differences averaged
+    over 2×2 pixels, as the Photo CD and most JPEG files store them, so that their grain is grey.
+
+    Args:
+        rgb: (B, 3, H, W) in 0..1, gamma-coded, with even sides.
+        rng: where randomness comes from.
+        share: probability that a picture is changed.
+
+    Source: chroma subsampling of Photo YCC and of JFIF (ITU-T T.871), 4:2:0.
+    """
+    chosen = (_uniform(rng, (rgb.shape[0],), 0, 1) < share).nonzero().flatten()
+    film = rgb[chosen]
+    sigma = torch.exp(_uniform(rng, (len(chosen), 1, 1, 1), math.log(0.5), math.log(4.0))) / 255
+    fine, coarse = _normal(rng, tuple(film.shape)), _normal(rng, tuple(film.shape))
+    coarse = F.avg_pool2d(F.pad(coarse, (1, 1, 1, 1)), 3, stride=1)
+    film = film + sigma * math.sqrt(0.5) * (fine + 3 * coarse)
+    halved = (_uniform(rng, (len(chosen),), 0, 1) < _HALF_COLOUR_SHARE).nonzero().flatten()
+    row, column = (int(torch.randint(2, (1,), generator=rng, device=rng.device)) for _ in range(2))
+    film[halved] = _half_colour(film[halved], row, column)
+    return rgb.index_copy(0, chosen, film.clamp_(0, 1))
+
+
+def _half_colour(rgb: Tensor, row: int, column: int) -> Tensor:
+    """Colour differences averaged over 2×2 cells that begin `row` rows and `column` columns before the first pixel."""
+    luma = (rgb * rgb.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    colour = F.pad(rgb - luma, (column, 2 - column, row, 2 - row), mode="replicate")
+    smooth = F.interpolate(F.avg_pool2d(colour, 2), scale_factor=2, mode="bilinear", align_corners=False)
+    return luma + smooth[..., row : row + rgb.shape[-2], column : column + rgb.shape[-1]]
 
 
 def mosaic_rggb(rgb: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from isp_ns.nets.decoder import RgbDecoder
+from isp_ns.nets.denoise import FarBlock
 from isp_ns.nets.layers import Conv, ResBlock
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.recipe import PARTS
@@ -56,7 +57,10 @@ def hidden_layers(space: NeuralSpace, parts: Sequence[str] = PARTS) -> Iterator[
         yield from _of_decoder(space.d_rgb)
     if "denoiser" in parts:
         of = space.denoiser
-        yield HiddenLayer((of.enter_t, of.level_t), of.leave_t, of.enter_t.out_channels)
+        if isinstance(of.far, FarBlock):
+            yield HiddenLayer((of.far.first,), of.far.second, of.far.first.out_channels)
+        else:
+            yield HiddenLayer((of.enter_t, of.level_t), of.leave_t, of.enter_t.out_channels)
         yield HiddenLayer((of.enter_b, of.level_b), of.leave_b, of.enter_b.out_channels)
 
 

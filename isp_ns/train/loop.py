@@ -14,7 +14,16 @@ from torch import Tensor, distributed
 from isp_ns.nets.cards import load_space
 from isp_ns.nets.encoding import noise_maps
 from isp_ns.nets.space import NeuralSpace, build_space
-from isp_ns.train.degrade import Batch, add_gaussian, augment_colour, awgn_batch, camera_batch, clean_batch, turn
+from isp_ns.train.degrade import (
+    Batch,
+    add_gaussian,
+    augment_colour,
+    awgn_batch,
+    camera_batch,
+    clean_batch,
+    film_scan,
+    turn,
+)
 from isp_ns.train.dormant import revive
 from isp_ns.train.equivariance import draw_transform, transform_space
 from isp_ns.train.losses import feature_distance, gradient_l1, l1, weighted_l1, weighted_mse
@@ -164,7 +173,8 @@ class Trainer:
     def pictures(self, phase: Phase, count: int) -> Tensor:
         """(count, 3, side, side) training pictures of a phase, gamma-coded, turned and recoloured at random."""
         rgb = turn(self.source.draw(count, phase.patch_px, self.rng), self.rng)
-        return augment_colour(rgb, self.pixel_rng, self.recipe.colour_share)
+        coloured = augment_colour(rgb, self.pixel_rng, self.recipe.colour_share)
+        return film_scan(coloured, self.pixel_rng, self.recipe.scan_share) if self.recipe.scan_share else coloured
 
     def _rgb_loss(self, phase: Phase) -> Tensor:
         """Auto-encode: plainly, through a transform of the space, or with noise and the denoiser."""

@@ -14,6 +14,7 @@ from isp_ns.core.errors import ModelError
 from isp_ns.data.datasets import open_dataset
 from isp_ns.data.labelled import IGNORED
 from isp_ns.nets.cards import features_digest, load_space
+from isp_ns.nets.fused import fuse_
 from isp_ns.nets.heads import PerceptionNet
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.space import NeuralSpace
@@ -63,7 +64,8 @@ def frozen_space(name: str) -> tuple[NeuralSpace, str]:
         space, _ = load_space(name)
     except ValueError as error:
         raise ModelError(str(error)) from error
-    return (to_bf16(space) if bf16_is_fast() else space), features_digest(space)
+    digest = features_digest(space)
+    return fuse_(to_bf16(space) if bf16_is_fast() else space), digest
 
 
 def open_split(recipe: PerceptionRecipe, data: Path | None, split: str, labels: str = "") -> Pictures:

@@ -65,6 +65,7 @@ class Recipe:
         hard_share: share of patches drawn by difficulty.
         rescale_share: share of batches drawn at another scale.
         colour_share: share of patches with changed colours.
+        scan_share: share of patches with the grain and the halved colour of scanned film.
         sigma_max: largest Gaussian noise, of 255.
         equivariance: share of RGB steps with the equivariance term.
         alignment: weight of the pull of E_rgb's features towards those of E_raw.
@@ -94,6 +95,7 @@ class Recipe:
     hard_share: float = 0.6
     rescale_share: float = 0.2
     colour_share: float = 0.5
+    scan_share: float = 0.0
     sigma_max: float = 20.0
     equivariance: float = 0.5
     alignment: float = 0.02

@@ -1,5 +1,6 @@
 """The space as a whole: phases, sizes, tiles, zero noise, and what it costs."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -84,6 +85,16 @@ def test_without_noise_the_denoiser_is_the_identity(space):
     assert torch.equal(off[0], z_b)
     on = space.denoise(z_b, z_t, NOISE)
     assert not torch.equal(on[0], z_b)
+
+
+def test_without_noise_a_denoiser_that_looks_far_is_the_identity():
+    far = NeuralSpace(dataclasses.replace(SPECS["ns-lite"], denoise_far=8), "far").eval()
+    for conv in (far.denoiser.far.second, far.denoiser.leave_b, far.denoiser.leave_t):
+        torch.nn.init.normal_(conv.weight)
+    z_b, z_t = far.encode(torch.rand(1, 1, 16, 16))
+    same = far.denoiser(z_b, z_t, torch.zeros(1, 3, 4, 4))
+    assert torch.equal(same[0], z_b)
+    assert torch.equal(same[1], z_t)
 
 
 @pytest.mark.parametrize("pattern", ["RGGB", "GBRG"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from isp_ns.nets.encoding import decode_light
-from isp_ns.train.degrade import augment_colour, awgn_batch, camera_batch, clean_batch, mosaic_rggb, turn
+from isp_ns.train.degrade import augment_colour, awgn_batch, camera_batch, clean_batch, film_scan, mosaic_rggb, turn
 
 
 @pytest.fixture
@@ -28,6 +28,33 @@ def test_colours_stay_in_range_and_a_share_of_none_changes_nothing(rng):
     assert not torch.equal(changed, rgb)
     assert changed.min() >= 0
     assert changed.max() <= 1
+
+
+def test_a_share_of_the_pictures_gets_grain_of_film(rng):
+    grey = torch.full((64, 3, 32, 32), 0.5)
+    assert torch.equal(film_scan(grey, rng, 0.0), grey)
+    some = (film_scan(grey, rng, 0.5) != grey).flatten(1).any(1).float().mean()
+    assert 0.3 < some < 0.7
+    grain = (film_scan(grey, rng, 1.0) - grey)[..., 4:-4, 4:-4] * 255
+    assert abs(float(grain.mean())) < 0.05
+    deviation = grain[:, 1].std((1, 2))
+    # σ of 0.5 to 4, of which green loses a little where colour is halved.
+    assert deviation.min() > 0.3
+    assert deviation.max() < 4.5
+
+
+def test_scanned_film_has_detail_in_luma_and_none_in_colour(rng):
+    row = torch.tensor([0.3, 0.7]).repeat(32)
+    stripes = row.view(1, 1, 1, 64).expand(64, 3, 64, 64)
+    scanned = film_scan(stripes, rng, 1.0)
+    assert torch.allclose(scanned.mean((2, 3)), stripes.mean((2, 3)), atol=0.01)
+    assert (scanned.diff(dim=3).abs().mean((1, 2, 3)) > 0.35).all()
+    # Red against blue, column by column: gone in the three of four pictures whose colour is halved, kept in the others.
+    opposed = torch.stack([row, torch.full((64,), 0.5), 1 - row]).view(1, 3, 1, 64).expand(64, 3, 64, 64)
+    colour = film_scan(opposed, rng, 1.0)[..., 4:-4, 4:-4]
+    swing = (colour[:, 0] - colour[:, 2]).diff(dim=2).abs().mean((1, 2))
+    assert ((swing < 0.1) | (swing > 0.7)).all()
+    assert 0.55 < float((swing < 0.1).float().mean()) < 0.95
 
 
 def test_turns_are_the_eight_symmetries(rng):

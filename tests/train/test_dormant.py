@@ -13,11 +13,12 @@ SILENT = -100.0
 @pytest.fixture
 def space():
     torch.manual_seed(0)
-    made = NeuralSpace(SpaceSpec(16, 12, 16, 1, 2, 1, 2, 8, 8), "small")
-    for conv in (made.d_rgb.head, made.denoiser.leave_b, made.denoiser.leave_t):
+    made = NeuralSpace(SpaceSpec(16, 12, 16, 1, 2, 1, 2, 8, 8, denoise_far=8), "small")
+    for conv in (made.d_rgb.head, made.denoiser.leave_b, made.denoiser.far.second, made.denoiser.leave_t):
         torch.nn.init.normal_(conv.weight, std=0.1)
     for layer in hidden_layers(made):
-        layer.producers[0].bias.data[:2] = 0.3  # so that no unit of the fresh weights happens to sleep
+        if layer.producers[0].bias is not None:
+            layer.producers[0].bias.data[:2] = 0.3  # so that no unit of the fresh weights happens to sleep
     return made
 
 
