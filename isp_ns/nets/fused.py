@@ -4,6 +4,7 @@ A convolution of few channels takes less time than writing its result and readin
 rectifies while it convolves. Elsewhere than on a processor with oneDNN the modules themselves run.
 """
 
+import copy
 from typing import cast
 
 import torch
@@ -16,7 +17,7 @@ from isp_ns.nets.encoder import PACKED_RGB
 from isp_ns.nets.layers import Conv
 from isp_ns.nets.space import NeuralSpace
 
-__all__ = ["FusedDecoder", "FusedDenoiser", "fuse_"]
+__all__ = ["FusedDecoder", "FusedDenoiser", "fused"]
 
 
 def _can_fuse(x: Tensor) -> bool:
@@ -119,15 +120,16 @@ def _unpacked_sum(residual: Tensor, base: Tensor) -> Tensor:
     return pairs.contiguous().view(torch.float32).view(batch, channels // 4, 2 * height, 2 * width)
 
 
-def fuse_(space: NeuralSpace) -> NeuralSpace:
-    """Let a trained space denoise and decode in fewer passes, in place; returns it.
+def fused(space: NeuralSpace) -> NeuralSpace:
+    """A copy that denoises and decodes in fewer passes.
 
     Args:
         space: in fp32 or bf16, which is not trained any more.
 
     Source: operator fusion of oneDNN, post-ops.
     """
-    space.denoiser = FusedDenoiser(space.denoiser)  # type: ignore[assignment]
-    space.d_rgb = FusedDecoder(space.d_rgb)  # type: ignore[assignment]
-    space.clear_oriented()
-    return space
+    twin = copy.deepcopy(space)
+    twin.clear_oriented()
+    twin.denoiser = FusedDenoiser(twin.denoiser)  # type: ignore[assignment]
+    twin.d_rgb = FusedDecoder(twin.d_rgb)  # type: ignore[assignment]
+    return twin

@@ -5,7 +5,7 @@ from typing import Literal
 
 from isp_ns.core.errors import ModelError
 from isp_ns.nets.cards import Card, features_digest, find_card, load_perception, load_space, read_card, shipped_cards
-from isp_ns.nets.fused import fuse_
+from isp_ns.nets.fused import fused
 from isp_ns.nets.heads import PerceptionNet
 from isp_ns.nets.int8 import int8_is_fast, to_int8
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
@@ -94,7 +94,7 @@ def _loaded(weights: str, precision: str) -> tuple[NeuralSpace, str]:
     except ValueError as error:
         raise ModelError(str(error)) from None
     digest = features_digest(space)
-    return fuse_(twin.requires_grad_(False)), digest
+    return fused(twin.requires_grad_(False)), digest
 
 
 def _fastest(card: Card) -> str:

@@ -14,7 +14,7 @@ from isp_ns.core.errors import ModelError
 from isp_ns.data.datasets import open_dataset
 from isp_ns.data.labelled import IGNORED
 from isp_ns.nets.cards import features_digest, load_space
-from isp_ns.nets.fused import fuse_
+from isp_ns.nets.fused import fused
 from isp_ns.nets.heads import PerceptionNet
 from isp_ns.nets.precision import bf16_is_fast, to_bf16
 from isp_ns.nets.space import NeuralSpace
@@ -65,7 +65,7 @@ def frozen_space(name: str) -> tuple[NeuralSpace, str]:
     except ValueError as error:
         raise ModelError(str(error)) from error
     digest = features_digest(space)
-    return fuse_(to_bf16(space) if bf16_is_fast() else space), digest
+    return fused(to_bf16(space) if bf16_is_fast() else space), digest
 
 
 def open_split(recipe: PerceptionRecipe, data: Path | None, split: str, labels: str = "") -> Pictures:

@@ -1,12 +1,11 @@
 """The fused denoiser and decoder against the modules that they stand for."""
 
-import copy
 import dataclasses
 
 import pytest
 import torch
 
-from isp_ns.nets.fused import FusedDecoder, FusedDenoiser, fuse_
+from isp_ns.nets.fused import FusedDecoder, FusedDenoiser, fused
 from isp_ns.nets.precision import to_bf16
 from isp_ns.nets.space import SPECS, NeuralSpace
 
@@ -32,8 +31,8 @@ def develop(space, mosaic, pattern):
 @pytest.mark.parametrize("pattern", ["RGGB", "GRBG", "GBRG", "BGGR"])
 def test_fused_networks_are_the_same_sums(space, pattern):
     mosaic = torch.rand(2, 1, 70, 94, generator=torch.Generator().manual_seed(1))
-    fused = fuse_(copy.deepcopy(space))
-    for ours, plain in zip(develop(fused, mosaic, pattern), develop(space, mosaic, pattern), strict=True):
+    twin = fused(space)
+    for ours, plain in zip(develop(twin, mosaic, pattern), develop(space, mosaic, pattern), strict=True):
         assert ours.shape == plain.shape
         assert torch.allclose(ours, plain, atol=1e-5)
 
@@ -41,8 +40,8 @@ def test_fused_networks_are_the_same_sums(space, pattern):
 def test_in_bf16_they_differ_by_its_rounding(space):
     mosaic = torch.rand(1, 1, 96, 96, generator=torch.Generator().manual_seed(1))
     coarse = to_bf16(space)
-    fused = fuse_(copy.deepcopy(coarse))
-    exact, rounded, ours = (develop(each, mosaic, "RGGB")[2] for each in (space, coarse, fused))
+    twin = fused(coarse)
+    exact, rounded, ours = (develop(each, mosaic, "RGGB")[2] for each in (space, coarse, twin))
     usual = (rounded - exact).abs().mean()
     assert (ours - exact).abs().mean() < 1.2 * usual
     assert ours.dtype == torch.float32
