@@ -20,9 +20,12 @@ from isp_ns.nets.space import NeuralSpace
 __all__ = ["FusedDecoder", "FusedDenoiser", "fused"]
 
 
-def _can_fuse(x: Tensor) -> bool:
-    has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return has_onednn and x.device.type == "cpu" and not torch.is_grad_enabled()
+def _can_fuse(x: Tensor, dtype: torch.dtype) -> bool:
+    """Whether features on this device can be convolved in this type by the operators below, which have no gradient."""
+    if x.device.type != "cpu" or torch.is_grad_enabled() or not hasattr(torch.ops.mkldnn, "_convolution_pointwise_"):
+        return False
+    # Without instructions for it they refuse bf16, where the modules are merely slow.
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _geometry(conv: Conv) -> tuple[list[int], list[int], list[int], int]:
@@ -66,10 +69,10 @@ class FusedDenoiser(nn.Module):
     def forward(self, z_b: Tensor, z_t: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Denoise the features; shapes as of the source."""
         source = self.source
-        if not _can_fuse(z_b):
+        dtype = source.enter_b.weight.dtype
+        if not _can_fuse(z_b, dtype):
             whole: tuple[Tensor, Tensor] = source(z_b, z_t, noise)
             return whole
-        dtype = source.enter_b.weight.dtype
         told_b, told_t = told(noise, dtype)
         hidden_t = source.hidden_t(z_t, told_t)
         level, gate = level_and_gate(told_b, source.enter_b.out_channels)
@@ -91,10 +94,10 @@ class FusedDecoder(nn.Module):
     def forward(self, z_b: Tensor, z_t: Tensor) -> Tensor:
         """Features to encoded RGB; shapes as of the source."""
         source = self.source
-        if not _can_fuse(z_b):
+        dtype = source.merge.weight.dtype
+        if not _can_fuse(z_b, dtype):
             whole: Tensor = source(z_b, z_t)
             return whole
-        dtype = source.merge.weight.dtype
         x = _add_relu_(_doubled(z_t.to(dtype), source.up), z_b.to(dtype), source.merge)
         for conv in source.refine:
             x = _relu(x, cast(Conv, conv))

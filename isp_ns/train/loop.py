@@ -174,6 +174,7 @@ class Trainer:
         """(count, 3, side, side) training pictures of a phase, gamma-coded, turned and recoloured at random."""
         rgb = turn(self.source.draw(count, phase.patch_px, self.rng), self.rng)
         coloured = augment_colour(rgb, self.pixel_rng, self.recipe.colour_share)
+        # A recipe without scans draws no random numbers for them, so that runs of before can be repeated.
         return film_scan(coloured, self.pixel_rng, self.recipe.scan_share) if self.recipe.scan_share else coloured
 
     def _rgb_loss(self, phase: Phase) -> Tensor:
