@@ -32,13 +32,14 @@ class Local:
     """A stage whose output at a pixel depends on input within `halo` pixels.
 
     The stage returns as many pixels as it got (times `scale`); the runner gives it the halo and cuts it off again.
-    `halo` may be a function of the parameters. Input boxes start at multiples of `align`. A local stage with a value
-    as output reads metadata only.
+    `halo` may be a function of the parameters. Input boxes start at multiples of `align`, and have a multiple of
+    `stride` columns where the image has as many. A local stage with a value as output reads metadata only.
     """
 
     halo: Halo = 0
     align: int = 1
     scale: Fraction = Fraction(1)
+    stride: int = 1
 
     def halo_px(self, params: Params) -> int:
         """The halo in input pixels for these parameters."""
@@ -49,13 +50,15 @@ class Local:
         return math.ceil(size[0] * self.scale), math.ceil(size[1] * self.scale)
 
     def in_box(self, box: Box, size: tuple[int, int], params: Params) -> Box:
-        """The input that output `box` needs: scaled back, grown by the halo, aligned, within `size`."""
+        """The input that output `box` needs: scaled back, grown by the halo and aligned, within `size`."""
         halo = self.halo_px(params)
         low = [math.floor(v / self.scale) - halo for v in box[:2]]
         high = [math.ceil(v / self.scale) + halo for v in box[2:]]
         top, left = (max(0, v // self.align * self.align) for v in low)
         bottom, right = (min(n, -(-v // self.align) * self.align) for v, n in zip(high, size, strict=True))
-        return top, left, bottom, right
+        columns = -(-(right - left) // self.stride) * self.stride
+        right = min(size[1], left + columns)
+        return top, max(0, (right - columns) // self.align * self.align), bottom, right
 
     def out_box(self, box: Box, size: tuple[int, int]) -> Box:
         """The output that input `box` gives, within the output's own `size`."""

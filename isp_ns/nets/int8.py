@@ -193,10 +193,13 @@ class Int8RawEncoder(nn.Module):
         trunk, stem = self._trunk, self.source.trunk.stem
         packed = pack_mosaic(mosaic.float())
         bias = None if stem.bias is None else (stem.bias / self.scales["stem"]).add(0.5)
-        # The scale and the rounding are part of the stem, so that one pass makes levels of its output.
-        x = F.conv2d(packed, stem.weight / self.scales["stem"], bias, padding=1)
+        # Scale, rounding and limits are part of the stem, so that one pass makes levels of its output.
+        weight, ones = stem.weight / self.scales["stem"], [1, 1]
+        x = torch.ops.mkldnn._convolution_pointwise(
+            packed, weight, bias, ones, ones, ones, 1, "hardtanh", [0.0, float(_LEVELS)], ""
+        )
         # By way of 16 bits, which PyTorch converts to in vectors.
-        x = x.clamp_(0, _LEVELS).to(torch.int16).to(torch.uint8)
+        x = x.to(torch.int16).to(torch.uint8)
         for block in trunk.fine:
             x = block.run(x)
         z_t = trunk.down.relu(x)

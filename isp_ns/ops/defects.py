@@ -21,7 +21,9 @@ HALO = 6
 
 _RUN = 64
 _Pick = Callable[..., Tensor]
-_RING = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
+_Sites = tuple[tuple[int, int], ...]
+_NEAREST: _Sites = ((-1, 0), (0, -1), (0, 1), (1, 0))
+_RING: _Sites = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
 _ISOLATED_SHARE = 0.16
 """Of a suspect's excess: what its second most conspicuous neighbour may show. A star of σ = 0.6 px shows 0.25."""
 _ISOLATED_SIGMA = 2.5
@@ -49,7 +51,7 @@ def detect_defects(mosaic: Tensor, noise: NoisePairs, *, threshold_sigma: float 
     allowed = threshold_sigma**2
     beyond = excess.clamp_(min=0).square_().sub_(high.clamp_(min=0), alpha=allowed * scale)
     suspects = _points_above(beyond[0], allowed * offset)
-    return suspects[_stand_alone(mosaic, suspects, scale, offset)] if len(suspects) else suspects
+    return _stand_alone(mosaic, suspects, scale, offset) if len(suspects) else suspects
 
 
 def _points_above(plane: Tensor, threshold: float) -> Tensor:
@@ -95,26 +97,37 @@ def _gather(plane: Tensor, points: Tensor, offsets: Sequence[tuple[int, int]], h
 
 
 def _stand_alone(mosaic: Tensor, suspects: Tensor, scale: float, offset: float) -> Tensor:
-    """Which of the suspects have no conspicuous neighbour, or just one that is a lone suspect like them: (N,)."""
-    sites = ((0, 0), *_RING)
+    """The suspects that have no conspicuous neighbour, or just one that is a lone suspect like them: (M, 2)."""
+    padded, beyond = pad_mirror(mosaic, 3)[0], torch.empty(0)
+    # Two conspicuous neighbours clear a suspect, and most of the cleared have them among the nearest four.
+    for sites in (_NEAREST, _RING):
+        beyond = _beyond(padded, suspects, sites, scale, offset)
+        apart = (beyond > 0).sum(1) <= 1
+        suspects, beyond = suspects[apart], beyond[apart]
+    most, where = beyond.max(1)
+    lone = torch.zeros(mosaic.shape[-2:], dtype=torch.bool, device=mosaic.device)
+    lone[suspects[:, 0], suspects[:, 1]] = True
+    partner = suspects + torch.tensor(_RING, device=suspects.device)[where]
+    inside = ((partner >= 0) & (partner < partner.new_tensor(lone.shape))).all(1)
+    partner = partner * inside[:, None]
+    return suspects[(most <= 0) | (inside & lone[partner[:, 0], partner[:, 1]])]
+
+
+def _beyond(padded: Tensor, suspects: Tensor, sites: _Sites, scale: float, offset: float) -> Tensor:
+    """By how much neighbours are more conspicuous than they may be next to a defect: (N, number of sites).
+
+    `padded` is the plane with a margin of 3 pixels; the excess of a pixel is counted in the direction of the suspect's.
+    """
     cross = ((0, 0), (0, -2), (0, 2), (-2, 0), (2, 0))
-    offsets = [(y + dy, x + dx) for y, x in sites for dy, dx in cross]
-    values = _gather(pad_mirror(mosaic, 3)[0], suspects, offsets, 3).view(-1, len(sites), len(cross))
+    offsets = [(y + dy, x + dx) for y, x in ((0, 0), *sites) for dy, dx in cross]
+    values = _gather(padded, suspects, offsets, 3).view(-1, len(sites) + 1, len(cross))
     cross_values = values[..., 1:]
     around = (cross_values.sum(-1) - cross_values.amax(-1) - cross_values.amin(-1)).mul_(0.5)
     excess = values[..., 0] - around
     excess = excess * excess[:, :1].sign()
     sigma = (around * scale + offset).clamp_(min=0).sqrt_()
     limit = torch.maximum(_ISOLATED_SHARE * excess[:, :1], _ISOLATED_SIGMA * sigma[:, 1:])
-    beyond = excess[:, 1:] - limit
-    most, where = beyond.max(1)
-    apart = (beyond > 0).sum(1) <= 1
-    lone = torch.zeros(mosaic.shape[-2:], dtype=torch.bool, device=mosaic.device)
-    lone[suspects[apart, 0], suspects[apart, 1]] = True
-    partner = suspects + torch.tensor(_RING, device=suspects.device)[where]
-    inside = ((partner >= 0) & (partner < partner.new_tensor(lone.shape))).all(1)
-    partner = partner * inside[:, None]
-    return apart & ((most <= 0) | (inside & lone[partner[:, 0], partner[:, 1]]))
+    return excess[:, 1:] - limit
 
 
 _LINES = ((0, 2), (2, 0), (2, 2), (2, -2), (1, 1), (1, -1))
