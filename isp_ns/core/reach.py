@@ -32,14 +32,15 @@ class Local:
     """A stage whose output at a pixel depends on input within `halo` pixels.
 
     The stage returns as many pixels as it got (times `scale`); the runner gives it the halo and cuts it off again.
-    `halo` may be a function of the parameters. Input boxes start at multiples of `align`, and have a multiple of
-    `stride` columns where the image has as many. A local stage with a value as output reads metadata only.
+    `halo` may be a function of the parameters. Input boxes start at multiples of `align` and are a multiple of
+    `width_multiple` pixels wide where the image is wide enough. A local stage with a value as output reads metadata
+    only.
     """
 
     halo: Halo = 0
     align: int = 1
     scale: Fraction = Fraction(1)
-    stride: int = 1
+    width_multiple: int = 1
 
     def halo_px(self, params: Params) -> int:
         """The halo in input pixels for these parameters."""
@@ -56,9 +57,9 @@ class Local:
         high = [math.ceil(v / self.scale) + halo for v in box[2:]]
         top, left = (max(0, v // self.align * self.align) for v in low)
         bottom, right = (min(n, -(-v // self.align) * self.align) for v, n in zip(high, size, strict=True))
-        columns = -(-(right - left) // self.stride) * self.stride
-        right = min(size[1], left + columns)
-        return top, max(0, (right - columns) // self.align * self.align), bottom, right
+        width = -(-(right - left) // self.width_multiple) * self.width_multiple
+        right = min(size[1], left + width)
+        return top, max(0, (right - width) // self.align * self.align), bottom, right
 
     def out_box(self, box: Box, size: tuple[int, int]) -> Box:
         """The output that input `box` gives, within the output's own `size`."""

@@ -98,7 +98,7 @@ def _gather(plane: Tensor, points: Tensor, offsets: Sequence[tuple[int, int]], h
 
 def _stand_alone(mosaic: Tensor, suspects: Tensor, scale: float, offset: float) -> Tensor:
     """The suspects that have no conspicuous neighbour, or just one that is a lone suspect like them: (M, 2)."""
-    padded, beyond = pad_mirror(mosaic, 3)[0], torch.empty(0)
+    padded = pad_mirror(mosaic, 3)[0]
     # Two conspicuous neighbours clear a suspect, and most of the cleared have them among the nearest four.
     for sites in (_NEAREST, _RING):
         beyond = _beyond(padded, suspects, sites, scale, offset)

@@ -16,8 +16,8 @@ def boxes(size: tuple[int, int], step: int) -> list[tuple[int, int, int, int]]:
 
 @pytest.mark.parametrize("size", [(400, 600), (37, 50), (401, 603)])
 @pytest.mark.parametrize("step", [48, 101, 700])
-def test_a_box_has_its_halo_and_a_width_in_strides(size: tuple[int, int], step: int) -> None:
-    reach = Local(halo=10, align=4, stride=32)
+def test_a_box_has_its_halo_and_a_width_that_is_a_multiple(size: tuple[int, int], step: int) -> None:
+    reach = Local(halo=10, align=4, width_multiple=32)
     for box in boxes(size, step):
         top, left, bottom, right = reach.in_box(box, size, {})
         assert 0 <= top <= max(box[0] - 10, 0)
@@ -31,7 +31,7 @@ def test_a_box_has_its_halo_and_a_width_in_strides(size: tuple[int, int], step: 
         assert right - left < min(box[3] - box[1] + 20, size[1]) + 6 + 32
 
 
-def test_without_a_stride_a_box_is_as_small_as_halo_and_alignment_allow() -> None:
+def test_without_a_multiple_a_box_is_as_small_as_halo_and_alignment_allow() -> None:
     assert Local(halo=10, align=4).in_box((100, 100, 148, 148), (400, 600), {}) == (88, 88, 160, 160)
-    assert Local(halo=10, align=4, stride=32).in_box((100, 100, 148, 148), (400, 600), {}) == (88, 88, 160, 184)
-    assert Local(halo=10, align=4, stride=32).in_box((0, 540, 48, 600), (400, 600), {}) == (0, 504, 60, 600)
+    assert Local(halo=10, align=4, width_multiple=32).in_box((100, 100, 148, 148), (400, 600), {}) == (88, 88, 160, 184)
+    assert Local(halo=10, align=4, width_multiple=32).in_box((0, 540, 48, 600), (400, 600), {}) == (0, 504, 60, 600)
