@@ -154,7 +154,7 @@ def _dialog() -> Html:
         tag("table", tag("tbody", rows)),
         tag("p", "Drag to move the picture or the divider; pinch, or turn the wheel, to zoom."),
         tag("p", switch),
-        tag("form", tag("button", "Close", autofocus=True), method="dialog"),
+        tag("form", tag("button", "Close"), method="dialog"),
         id="keys",
         aria_labelledby="keys-title",
     )

@@ -158,10 +158,13 @@ def started(tmp_path: Path, *arguments: object, stderr: int = subprocess.PIPE) -
 
 
 def wait_for_photo(folder: Path, process: "subprocess.Popen[str]") -> None:
-    for _ in range(600):
-        if any(folder.glob("*.jpg")) or process.poll() is not None:
+    """Wait until the first photo is whole and on record; the next is 0.3 s away then."""
+    record = folder / ".isp-ns" / "state.jsonl"
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        if record.is_file() and record.read_bytes().endswith(b"\n"):
             return
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def test_a_terminal_gets_a_bar_and_the_failures(eight):

@@ -57,7 +57,7 @@ def zoom(page):
     return page.text("#zoom-level")
 
 
-def settled(read, wanted, seconds=3.0):
+def settled(read, wanted, seconds=20.0):
     """Whether `read()` comes to `wanted` within a moment."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

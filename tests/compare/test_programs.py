@@ -50,7 +50,7 @@ def test_a_program_gets_a_copy_under_a_plain_name_and_an_empty_home(tmp_path, pa
     install(
         path,
         "darktable-cli",
-        f'echo "this is fake 1.0"; cp {picture} "$2" 2>/dev/null; echo "$HOME $1" > {tmp_path}/said',
+        f'echo "this is fake 1.0"; cp {picture} "$2" 2>/dev/null; echo "$HOME $1" > {tmp_path}/said; sleep 0.5',
     )
     source = tmp_path / "$(touch pwned) -x;<b>.DNG"
     source.write_bytes(b"raw")
@@ -81,20 +81,28 @@ def test_failures_carry_the_status_and_the_last_words(tmp_path, path):
         renderer.render(source)
 
 
+def _lives(pid):
+    try:
+        return "zombie" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
 def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path):
     started = time.monotonic()
     script = f"sleep 60 & echo $! > {tmp_path}/child; wait"
-    with pytest.raises(DecodeError, match=r"took longer than 0\.5 s"):
-        run_program(["/bin/sh", "-c", script], tmp_path, 0.5, "a.dng")
-    assert time.monotonic() - started < 10
+    with pytest.raises(DecodeError, match=r"took longer than 2 s"):
+        run_program(["/bin/sh", "-c", script], tmp_path, 2, "a.dng")
+    assert time.monotonic() - started < 30
     child = (tmp_path / "child").read_text().strip()
-    status = Path(f"/proc/{child}/status")
-    time.sleep(0.1)
-    assert not status.exists() or "zombie" in status.read_text()
+    end = time.monotonic() + 20
+    while (alive := _lives(child)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not alive
 
 
 def test_peak_memory_is_that_of_the_program(tmp_path):
-    big = ["python3", "-c", "x = bytearray(150 << 20); x[::4096] = b'1' * len(x[::4096]); import time; time.sleep(0.1)"]
+    big = ["python3", "-c", "x = bytearray(150 << 20); x[::4096] = b'1' * len(x[::4096]); import time; time.sleep(0.5)"]
     small = ["python3", "-c", "pass"]
     peaks = [run_program(command, tmp_path, 30, "x")[1] for command in (big, small)]
     assert 140e6 < peaks[0] - peaks[1] < 200e6

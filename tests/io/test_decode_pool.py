@@ -53,7 +53,7 @@ def alive(pid: int) -> bool:
 
 
 def big_dng(make_dng, name="big.dng"):
-    """Two seconds of work for LibRaw's renderer."""
+    """Several seconds of work for the slowest of LibRaw's renderers, AAHD."""
     pixels = np.random.default_rng(0).integers(600, 60000, (3000, 4000), dtype=np.uint16)
     return make_dng(pixels, name=name)
 
@@ -98,7 +98,7 @@ def test_pixels_outlive_the_pool(make_dng, ramp):
 def test_a_crash_costs_one_file(make_dng, ramp):
     before = children()
     with DecodePool() as pool:
-        slow = pool.submit(big_dng(make_dng), DecodeOptions(render="AHD"))
+        slow = pool.submit(big_dng(make_dng), DecodeOptions(render="AAHD"))
         good = pool.submit(make_dng(ramp))
         (worker,) = _new_children(before)
         time.sleep(0.5)
@@ -111,10 +111,10 @@ def test_a_crash_costs_one_file(make_dng, ramp):
 
 def test_a_file_that_takes_too_long_costs_one_file(make_dng, ramp):
     path = big_dng(make_dng)
-    with DecodePool(timeout_s=0.2) as pool:
+    with DecodePool(timeout_s=2) as pool:
         pool.submit(make_dng(ramp)).result()
-        with pytest.raises(DecodeError, match=r"longer than 0\.2 s"):
-            pool.submit(path, DecodeOptions(render="AHD")).result()
+        with pytest.raises(DecodeError, match=r"longer than 2 s"):
+            pool.submit(path, DecodeOptions(render="AAHD")).result()
         np.testing.assert_array_equal(pool.submit(make_dng(ramp)).result().pixels[0], ramp)
 
 
@@ -145,7 +145,7 @@ def test_several_workers(make_dng, ramp):
 
 def test_close_cancels_what_waits(make_dng, ramp):
     pool = DecodePool()
-    futures = [pool.submit(big_dng(make_dng), DecodeOptions(render="AHD")) for _ in range(8)]
+    futures = [pool.submit(big_dng(make_dng), DecodeOptions(render="AAHD")) for _ in range(8)]
     time.sleep(0.3)
     pool.close()
     assert futures[-1].cancelled()
@@ -197,7 +197,7 @@ def test_workers_end_with_a_killed_parent(make_dng, ramp, busy):
         "from tests.io.test_decode_pool import children\n"
         "pool = DecodePool(workers=2)\n"
         f"pool.submit({str(make_dng(ramp))!r}).result()\n"
-        f"future = pool.submit({str(path)!r}, DecodeOptions(render='AHD'))\n"
+        f"future = pool.submit({str(path)!r}, DecodeOptions(render='AAHD'))\n"
         "time.sleep(0.4)\n"
         "print(json.dumps(sorted(children())), flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
@@ -205,7 +205,7 @@ def test_workers_end_with_a_killed_parent(make_dng, ramp, busy):
     told = run_python(code)
     pids = json.loads(told.stdout)
     assert len(pids) == 2
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(alive(pid) for pid in pids)
@@ -224,7 +224,7 @@ def test_nothing_is_left_in_shared_memory(make_dng, ramp):
 
 
 def _new_children(before: set[int]) -> set[int]:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not (found := children() - before) and time.monotonic() < deadline:
         time.sleep(0.01)
     return found

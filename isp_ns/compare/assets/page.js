@@ -289,6 +289,12 @@
     announcing = setTimeout(() => { $("live").textContent = text; }, 150);
   }
 
+  function showKeys() {
+    $("keys").showModal();
+    // The first thing to hand is the way out, not the box that happens to stand above it.
+    $("keys").querySelector("form button").focus();
+  }
+
   function toggleFullscreen() {
     if (document.fullscreenElement) document.exitFullscreen();
     else $("viewer").requestFullscreen().catch(() => announce("The whole screen is not available here"));
@@ -380,7 +386,7 @@
     g: () => setMode("grid"),
     d: () => setMode("map"),
     f: toggleFullscreen,
-    "?": () => $("keys").showModal(),
+    "?": showKeys,
     " ": () => hold(true),
   };
   for (let digit = 1; digit <= LARGEST; digit += 1) KEYS[String(digit)] = () => setScale(digit);
@@ -429,7 +435,7 @@
   $("zoom-in").addEventListener("click", () => zoomStep(1));
   $("zoom-out").addEventListener("click", () => zoomStep(-1));
   $("fullscreen").addEventListener("click", toggleFullscreen);
-  $("help").addEventListener("click", () => $("keys").showModal());
+  $("help").addEventListener("click", showKeys);
   for (const side of ["left", "right"]) {
     $(side).addEventListener("change", (event) => { state[side] = event.target.value; syncSides(); build(); });
   }
