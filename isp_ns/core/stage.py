@@ -125,6 +125,8 @@ def _of_module(name: str, module: type, reach: Reach, narrow: Narrow | None) -> 
     def run(*frames: Any, **params: Any) -> Any:
         return built(tuple(sorted(params.items())))(*frames)
 
+    # A name is refused to a second package by where its stage was declared.
+    run.__module__ = module.__module__
     forward: Any = module.forward  # type: ignore[attr-defined]
     signature, hints = inspect.signature(forward), get_type_hints(forward, include_extras=True)
     signature = signature.replace(parameters=list(signature.parameters.values())[1:])

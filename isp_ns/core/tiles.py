@@ -40,24 +40,23 @@ class Assembly:
         self._origin = (first.origin[0] - box[0], first.origin[1] - box[1])
         self._size = size
         if isinstance(first, Features):
-            self._planes = [_like(first.b, size, 2), _like(first.t, size, 4)]
+            self._planes = [(2, _like(first.b, size, 2)), (4, _like(first.t, size, 4))]
         else:
-            self._planes = [_like(first.data, size, 1)]
+            self._planes = [(1, _like(first.data, size, 1))]
 
     def paste(self, tile: Pixels, box: Box) -> None:
         """Put `tile` at `box`, in coordinates of the assembled image."""
         tensors = [tile.b, tile.t] if isinstance(tile, Features) else [tile.data]
-        for plane, tensor in zip(self._planes, tensors, strict=True):
-            step = round(self._size[0] / plane.shape[-2]) if plane.shape[-2] else 1
+        for (step, plane), tensor in zip(self._planes, tensors, strict=True):
             top, left = box[0] // step, box[1] // step
             plane[:, top : top + tensor.shape[-2], left : left + tensor.shape[-1]] = tensor
 
     def value(self) -> Pixels:
         """The assembled image."""
         if isinstance(self._first, Features):
-            b, t = self._planes
+            (_, b), (_, t) = self._planes
             return replace(self._first, b=b, t=t, origin=self._origin, extent=self._size)
-        return replace(self._first, data=self._planes[0], origin=self._origin)
+        return replace(self._first, data=self._planes[0][1], origin=self._origin)
 
 
 def _like(tensor: Tensor, size: tuple[int, int], step: int) -> Tensor:

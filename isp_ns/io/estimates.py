@@ -3,6 +3,7 @@
 Windows spread over the frame are enough, so that this costs a tenth of a second however large the file is.
 """
 
+import itertools
 import logging
 from collections.abc import Iterator
 
@@ -12,7 +13,7 @@ from isp_ns.core.frame import Frame
 from isp_ns.core.threads import one_thread
 from isp_ns.ops.cfa import mosaic
 from isp_ns.ops.levels import linearise, normalise
-from isp_ns.ops.noise_estimate import noise_from_statistics, noise_statistics
+from isp_ns.ops.noise_estimate import colour_ratios, limited_by_colour, noise_from_statistics, noise_statistics
 from isp_ns.ops.transfer import decode
 from isp_ns.ops.white_balance import cells, grey_gains, grey_stats
 
@@ -62,35 +63,46 @@ def _with_noise(frame: Frame) -> Frame:
         counts = noise_statistics(linear, pattern)
         histogram = counts if not histogram.numel() else histogram + counts
     try:
-        return frame.with_meta("estimate", noise=noise_from_statistics(histogram))
+        noise = noise_from_statistics(histogram)
     except ValueError as error:
         _log.info("noise model: %s", error)
         return frame
+    if frame.meta.cfa is None:
+        noise = limited_by_colour(noise, torch.cat([colour_ratios(_light(part), noise) for part in _parts(frame)]))
+    return frame.with_meta("estimate", noise=noise)
+
+
+def _light(picture: Frame) -> torch.Tensor:
+    return decode(picture.data, picture.meta.space or "srgb")
 
 
 def _windows(frame: Frame) -> Iterator[tuple[str, torch.Tensor]]:
     """Pattern and linear values (1, h, w) of windows spread evenly over the frame."""
     meta = frame.meta
+    for part in _parts(frame):
+        if meta.cfa is None:
+            yield _PICTURE_CELL, mosaic(_light(part), _PICTURE_CELL)
+            continue
+        counts = part.data if meta.linearization is None else linearise(part.data, meta.linearization)
+        linear = normalise(
+            counts,
+            black=meta.black,
+            white=meta.white,
+            pattern=part.cfa,
+            origin=part.origin,
+            black_rows=meta.black_rows,
+            black_columns=meta.black_columns,
+        )
+        yield part.cfa, linear
+
+
+def _parts(frame: Frame) -> Iterator[Frame]:
+    """Windows spread evenly over the frame."""
     tops, lefts = (_starts(length) for length in frame.size)
-    for top in tops:
-        for left in lefts:
-            y, x = frame.origin[0] + top, frame.origin[1] + left
-            bottom, right = min(top + WINDOW_PX, frame.size[0]), min(left + WINDOW_PX, frame.size[1])
-            part = frame.crop((y, x, frame.origin[0] + bottom, frame.origin[1] + right))
-            if meta.cfa is None:
-                yield _PICTURE_CELL, mosaic(decode(part.data, meta.space or "srgb"), _PICTURE_CELL)
-                continue
-            counts = part.data if meta.linearization is None else linearise(part.data, meta.linearization)
-            linear = normalise(
-                counts,
-                black=meta.black,
-                white=meta.white,
-                pattern=part.cfa,
-                origin=part.origin,
-                black_rows=meta.black_rows,
-                black_columns=meta.black_columns,
-            )
-            yield part.cfa, linear
+    for top, left in itertools.product(tops, lefts):
+        y, x = frame.origin[0] + top, frame.origin[1] + left
+        bottom, right = min(top + WINDOW_PX, frame.size[0]), min(left + WINDOW_PX, frame.size[1])
+        yield frame.crop((y, x, frame.origin[0] + bottom, frame.origin[1] + right))
 
 
 def _starts(length: int) -> list[int]:

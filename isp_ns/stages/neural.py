@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 
 from isp_ns.core.frame import Features, Frame
-from isp_ns.core.meta import Meta
+from isp_ns.core.meta import Box, Meta
 from isp_ns.core.parameters import Between
 from isp_ns.core.ports import CameraRgb, FeatureMaps, LinearRgb, Mosaic
 from isp_ns.core.reach import Local, Params
@@ -70,7 +70,7 @@ def encode(raw: Mosaic, *, weights: str = "ns-lite", precision: Precision = "aut
 
     Source: Shared Neural Space (arXiv 2509.20481), the RAW-to-space encoder.
     """
-    space = space_of(weights, precision)
+    space = space_of(weights, precision, raw.data.device)
     return _features(raw, space.encode(raw.data[None], pattern=raw.cfa, encoding=ENCODING), weights)
 
 
@@ -85,8 +85,10 @@ def encode_rgb(rgb: LinearRgb, *, weights: str = "ns-lite", precision: Precision
 
     Source: Shared Neural Space (arXiv 2509.20481), the RGB-to-space encoder.
     """
-    space = space_of(weights, precision)
-    return _features(rgb, space.encode_rgb(rgb.data[None], encoding=ENCODING), weights)
+    space = space_of(weights, precision, rgb.data.device)
+    # The mosaic that the picture may have been made of is no matter of these features, nor is its phase.
+    picture = rgb.with_meta("stage", cfa=None)
+    return _features(picture, space.encode_rgb(rgb.data[None], encoding=ENCODING), weights)
 
 
 def _pattern(meta: Meta, origin: tuple[int, int]) -> str:
@@ -96,7 +98,12 @@ def _pattern(meta: Meta, origin: tuple[int, int]) -> str:
 
 @stage("neural.denoise", reach=_within(lambda reach: reach.denoise_px), narrow=_space_id)
 def denoise(
-    features: FeatureMaps, *, strength: Strength = 1.0, weights: str = "ns-lite", precision: Precision = "auto"
+    features: FeatureMaps,
+    *,
+    strength: Strength = 1.0,
+    weights: str = "ns-lite",
+    precision: Precision = "auto",
+    box: Box | None = None,
 ) -> FeatureMaps:
     """Denoise features by the camera's noise model.
 
@@ -105,15 +112,17 @@ def denoise(
         strength: multiplies the standard deviation of the noise; 0 changes nothing.
         weights: name of the space.
         precision: "auto", "fp32", "bf16" or "int8".
+        box: which part of the picture this is; the first one warns for all.
 
     Source: see `isp_ns.nets.denoise.SpaceDenoiser`.
     """
-    if features.origin == (0, 0) and strength:
+    if strength and (box is None or box[:2] == (0, 0)):
         _warn_of_noise(features.meta, weights)
     z = _padded(features)
     pattern = _pattern(features.meta, features.origin)
     noise = noise_of(features.meta)
-    b, t = space_of(weights, precision).denoise(*z, noise, strength=strength, pattern=pattern, encoding=ENCODING)
+    space = space_of(weights, precision, z[0].device)
+    b, t = space.denoise(*z, noise, strength=strength, pattern=pattern, encoding=ENCODING)
     return _replaced(features, b, t)
 
 
@@ -161,7 +170,8 @@ def decode_rgb(features: FeatureMaps, *, weights: str = "ns-lite", precision: Pr
 def _decoded(features: Features, weights: str, precision: Precision) -> Frame:
     pattern = _pattern(features.meta, features.origin)
     z_b, z_t = _padded(features)
-    rgb = space_of(weights, precision).decode(z_b, z_t, size=features.size, pattern=pattern, encoding=ENCODING)
+    space = space_of(weights, precision, z_b.device)
+    rgb = space.decode(z_b, z_t, size=features.size, pattern=pattern, encoding=ENCODING)
     return Frame(rgb[0].float(), features.meta, features.origin, features.full_size)
 
 

@@ -65,7 +65,7 @@ def _features(total: Frame, params: Params) -> Tensor:
     check_heads(str(params["weights"]), str(params["space"]))
     pooled = _whole(total)[None]
     with one_thread():
-        return enter_space(pooled, space_of(str(params["space"])))[0]
+        return enter_space(pooled, space_of(str(params["space"]), device=pooled.device))[0]
 
 
 def _added(total: Frame, share: Frame) -> Frame:
@@ -123,7 +123,7 @@ def context(pooled: Stats, *, weights: str = "nyu-lite") -> Stats:
     Source: see `isp_ns.nets.heads.PerceptionNet`.
     """
     with one_thread():
-        return torch.cat(list(heads_of(weights).answer(pack_cells(pooled[None].float())).values()), 1)[0]
+        return torch.cat(list(heads_of(weights, pooled.device).answer(pack_cells(pooled[None].float())).values()), 1)[0]
 
 
 @functools.lru_cache(maxsize=128)

@@ -1,7 +1,10 @@
 """Weights that stages of the family `neural` name: loaded once, when a stage first needs them, and shared since."""
 
 import functools
+import threading
 from typing import Literal
+
+import torch
 
 from isp_ns.core.errors import ModelError
 from isp_ns.nets.cards import Card, features_digest, find_card, load_perception, load_space, read_card, shipped_cards
@@ -14,6 +17,7 @@ from isp_ns.nets.space import NeuralSpace
 __all__ = ["Precision", "card_of", "check_heads", "heads_card", "heads_of", "space_card", "space_of"]
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
+_loading = threading.Lock()
 
 
 def card_of(weights: str, kind: str, what: str) -> Card:
@@ -53,14 +57,14 @@ def heads_card(weights: str) -> Card:
 
 
 @functools.lru_cache(maxsize=4)
-def heads_of(weights: str) -> PerceptionNet:
-    """Depth and label heads.
+def heads_of(weights: str, device: torch.device | str = "cpu") -> PerceptionNet:
+    """Depth and label heads on a device.
 
     Raises:
         ModelError: if there are none, or they do not fit their card.
     """
     try:
-        return load_perception(weights)[0]
+        return load_perception(weights)[0].to(device)
     except ValueError as error:
         raise ModelError(str(error)) from None
 
@@ -75,39 +79,47 @@ def check_heads(weights: str, space: str) -> None:
     Raises:
         ModelError: if they were not, or either is absent.
     """
-    if heads_card(weights).domain.get("features_digest") != _loaded(space, "auto")[1]:
+    if heads_card(weights).domain.get("features_digest") != _kept(space, "auto", "cpu")[1]:
         raise ModelError(
             f"the heads {weights} were trained on the features of other weights than those of {space}; "
             "use the space that they were trained on, or train them again"
         )
 
 
+def _kept(weights: str, precision: str, device: str) -> tuple[NeuralSpace, str]:
+    """What `_loaded` returns, loaded once however many threads ask."""
+    with _loading:
+        return _loaded(weights, precision, device)
+
+
 @functools.lru_cache(maxsize=4)
-def _loaded(weights: str, precision: str) -> tuple[NeuralSpace, str]:
+def _loaded(weights: str, precision: str, device: str) -> tuple[NeuralSpace, str]:
     """The networks, and the digest of what makes their features."""
     try:
         space, card = load_space(weights)
         if precision == "auto":
-            precision = _fastest(card)
+            precision = _fastest(card, device)
+        if precision == "int8" and device != "cpu":
+            raise ValueError(f"8-bit arithmetic is for processors, not for {device}; leave precision at auto")
         twin = to_int8(space, card.activations) if precision == "int8" else space
         twin = to_bf16(space) if precision == "bf16" else twin
     except ValueError as error:
         raise ModelError(str(error)) from None
     digest = features_digest(space)
-    return fused(twin.requires_grad_(False)), digest
+    return fused(twin.requires_grad_(False)).to(device), digest
 
 
-def _fastest(card: Card) -> str:
-    """The fastest arithmetic of this processor that the weights were measured for."""
-    if card.activations and int8_is_fast():
+def _fastest(card: Card, device: str) -> str:
+    """The fastest arithmetic of a device that these weights have been prepared for."""
+    if device == "cpu" and card.activations and int8_is_fast():
         return "int8"
-    return "bf16" if bf16_is_fast() else "fp32"
+    return "bf16" if bf16_is_fast(device) else "fp32"
 
 
-def space_of(weights: str, precision: Precision = "auto") -> NeuralSpace:
-    """The networks of `weights`, in the fastest arithmetic of this processor where `precision` is "auto".
+def space_of(weights: str, precision: Precision = "auto", device: torch.device | str = "cpu") -> NeuralSpace:
+    """The networks of `weights` on a device, in its fastest arithmetic where `precision` is "auto".
 
     Raises:
         ModelError: if there are none, or they cannot be had in this arithmetic.
     """
-    return _loaded(weights, precision)[0]
+    return _kept(weights, precision, str(device))[0]

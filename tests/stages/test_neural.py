@@ -1,5 +1,6 @@
 """The neural stages in a pipeline: no seams, no grid, pictures by E_rgb, and warnings outside their domain."""
 
+import contextlib
 import logging
 
 import pytest
@@ -11,8 +12,10 @@ from isp_ns.core.frame import Frame
 from isp_ns.core.ports import Port
 from isp_ns.io.estimates import with_estimates
 from isp_ns.io.pipelines import load_patch, load_pipeline
+from isp_ns.io.read import read_image
 from isp_ns.nets.reach import SpaceReach
 from isp_ns.stages import neural
+from isp_ns.stages.neural_weights import space_of
 
 NODES = ("features", "clean", "rgb")
 
@@ -85,3 +88,42 @@ def test_noise_outside_the_training_is_told(caplog, noise, words):
         load_pipeline("neural").run(raw=raw, tile_px=64)
     told = [record.getMessage() for record in caplog.records]
     assert [words in text for text in told] == [True] * bool(words)
+
+
+def test_noise_is_told_once_for_a_part_of_the_sensor(caplog):
+    raw = sample(Port("sensor"), "neural").with_meta(noise=None)
+    part = raw.crop((8, 8, *raw.size))
+    with caplog.at_level(logging.WARNING, "isp_ns"):
+        load_pipeline("neural").run(raw=part, tile_px=64)
+    assert len([record for record in caplog.records if "unknown" in record.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("pattern", ["RGGB", "GRBG", "BGGR"])
+def test_a_picture_forgets_the_mosaic_that_it_was_made_of(pattern):
+    rgb = photograph(96, 128)
+    plain, made = (Frame(rgb, about) for about in (isp_ns.Meta(), meta(pattern)))
+    one, other = (
+        neural.decode_rgb(neural.encode_rgb(frame, precision="fp32"), precision="fp32").data for frame in (plain, made)
+    )
+    assert torch.equal(one, other)
+
+
+def test_texture_of_a_finished_picture_stays(shared_data):
+    frame = read_image(shared_data / "images/test/kodak24/kodim13.png")
+    graph = load_pipeline("classic").patch(load_patch("rgb"))
+    image = graph.run(raw=with_estimates(frame))["image"].data / 255
+    assert isp_ns.psnr(image, frame.data) > 46
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "auto"])
+def test_the_networks_follow_the_picture_to_its_device(monkeypatch, precision):
+    """The device "meta" has shapes only, and like a GPU refuses tensors of another device."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+    mosaic = torch.empty(1, 1, 34, 50, device="meta")
+    with torch.no_grad():
+        for pattern in ("RGGB", "GRBG"):
+            space = space_of("ns-lite", precision, mosaic.device)
+            z = space.denoise(*space.encode(mosaic, pattern=pattern), [(1e-3, 1e-6)] * 3, pattern=pattern)
+            rgb = space.decode(*z, size=(34, 50), pattern=pattern)
+            assert (rgb.shape, rgb.device.type) == ((1, 3, 34, 50), "meta")
+            assert space.encode_rgb(rgb)[1].device.type == "meta"

@@ -59,7 +59,7 @@ def test_three_outputs_from_one_encoder_pass(graph):
 def test_heads_use_one_processor(graph):
     """Their maps are small: on a busy machine, threads that wait for one another would take forty times as long."""
     used = []
-    heads = neural_weights.heads_of("nyu-lite")
+    heads = neural_weights.heads_of("nyu-lite", torch.device("cpu"))
     handle = heads.register_forward_hook(lambda *_: used.append(torch.get_num_threads()))
     before = torch.get_num_threads()
     torch.set_num_threads(2)
