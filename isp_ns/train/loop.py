@@ -4,16 +4,18 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
+from isp_ns.core.errors import ModelError
 from isp_ns.nets.cards import load_space
 from isp_ns.nets.encoding import noise_maps
 from isp_ns.nets.space import NeuralSpace, build_space
+from isp_ns.train.checkpoint import read_checkpoint, write_checkpoint
 from isp_ns.train.degrade import (
     Batch,
     add_gaussian,
@@ -38,6 +40,7 @@ __all__ = ["Budget", "Trainer"]
 _WARMUP_STEPS = 300
 _GRADIENT_GRAIN = 0.1
 _REVIVE_PATCHES = 64
+_CLOCKS = ("checkpoint_s", "validate_s")
 
 
 @dataclass(frozen=True)
@@ -124,23 +127,35 @@ class Trainer:
             "step": self.step,
             "elapsed_s": self.elapsed_s,
         }
-        partial = self.checkpoint.with_suffix(".part")
-        torch.save(state, partial)
-        partial.replace(self.checkpoint)
+        write_checkpoint(self.checkpoint, state, self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        """The recipe, but for how often it saves and validates."""
+        return {name: value for name, value in asdict(self.recipe).items() if name not in _CLOCKS}
 
     def resume(self) -> None:
         """Continue from the checkpoint.
 
         Raises:
-            FileNotFoundError: if there is none.
+            ModelError: if it cannot be read, was made by another recipe, or another worker's is of another step.
         """
-        state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        state = read_checkpoint(self.checkpoint, self._settings())
+        self._agree(int(state["step"]))
         self.space.load_state_dict(state["space"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.set_state(state["rng"])
         self.pixel_rng.set_state(state["pixel_rng"])
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
+
+    def _agree(self, step: int) -> None:
+        """See that all workers go on from one step: a run may be killed after some of them have saved."""
+        if self.recipe.workers > 1:
+            steps = [torch.zeros(1, dtype=torch.int64) for _ in range(self.recipe.workers)]
+            distributed.all_gather(steps, torch.tensor([step]))
+            if len({int(each) for each in steps}) > 1:
+                told = ", ".join(str(int(each)) for each in steps)
+                raise ModelError(f"{self.out}: the checkpoints of the workers are of steps {told}; start anew")
 
     def log(self, kind: str, values: Mapping[str, Any]) -> None:
         """Append one line to curves.jsonl; worker 0 only."""
@@ -327,7 +342,8 @@ class Trainer:
             started = time.monotonic()
             if self._is_time_to_revive():
                 self._revive()
-            losses += [self.train_step() for _ in range(self.recipe.sync_every)]
+            left = self.recipe.sync_every if self.budget.steps is None else self.budget.steps - self.step
+            losses += [self.train_step() for _ in range(min(left, self.recipe.sync_every))]
             self._synchronise(time.monotonic() - started)
             if stop_after is not None and self.step >= stop_after:
                 self.save()

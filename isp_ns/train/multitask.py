@@ -5,7 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from isp_ns.nets.heads import PerceptionNet, depth_at
 from isp_ns.train.balance import Balancer, build_balancer
+from isp_ns.train.checkpoint import read_checkpoint, write_checkpoint
 from isp_ns.train.dense_losses import depth_loss, label_loss
 from isp_ns.train.distil import Distiller
 from isp_ns.train.ensemble import Ensemble, answer_distance
@@ -120,17 +121,20 @@ class MultitaskTrainer:
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
         state |= {"step": self.step, "elapsed_s": self.elapsed_s, "scores": self.scores}
         state |= {"sums": self._sums, "count": self._count, "log_focal": self.log_focal}
-        partial = self.checkpoint.with_suffix(".part")
-        torch.save(state, partial)
-        partial.replace(self.checkpoint)
+        write_checkpoint(self.checkpoint, state, self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        """The method, and what the recipe says of all methods."""
+        shared = {name: value for name, value in asdict(self.recipe).items() if name != "methods"}
+        return {**shared, "method": asdict(self.method), "seed": self.seed}
 
     def resume(self) -> None:
         """Continue from the checkpoint.
 
         Raises:
-            FileNotFoundError: if there is none.
+            ModelError: if it cannot be read, or was made with other settings.
         """
-        state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        state = read_checkpoint(self.checkpoint, self._settings())
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.step, self.elapsed_s, self.scores = int(state["step"]), float(state["elapsed_s"]), state["scores"]

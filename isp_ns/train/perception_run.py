@@ -193,8 +193,7 @@ class _Runner:
         workshop, folder = self.workshop, run_folder(self.out, method.name, seed)
         result = folder / "result.json"
         if self.resume and result.is_file():
-            done: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-            return done
+            return self._finished(result, method)
         test = workshop.test_features()
         source = workshop.source(self.samples, seed)
         net = self.networks.begun(method, seed)
@@ -222,16 +221,30 @@ class _Runner:
             return None
         return self._finish(trainer, folder)
 
+    def _finished(self, result: Path, method: Method) -> dict[str, Any]:
+        """The row of a run that is over; one of another budget or of other features is no answer."""
+        done: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+        wanted = {"budget": self._told(method), "features_digest": self.workshop.digest}
+        changed = [f"{name} {done.get(name)}, now {value}" for name, value in wanted.items() if done.get(name) != value]
+        if changed:
+            raise ModelError(
+                f"{result}: this run was finished with other settings ({'; '.join(changed)}); use another --out, or "
+                "leave --resume out to train it again"
+            )
+        return done
+
+    def _told(self, method: Method) -> str:
+        budget = self._budget(method)
+        return f"{budget.steps} epochs" if budget.steps else f"{budget.time_s:g} s"
+
     def _budget(self, method: Method) -> Budget:
         """That of the command for all methods, else the method's epochs."""
         return self.budget or Budget(steps=method.epochs or self.workshop.recipe.epochs)
 
     def _finish(self, trainer: MultitaskTrainer, folder: Path) -> dict[str, Any]:
-        budget = self._budget(trainer.method)
-        told = f"{budget.steps} epochs" if budget.steps else f"{budget.time_s:g} s"
         state = {name: value.contiguous() for name, value in trainer.average.state_dict().items()}
         save_file(state, folder / "network.safetensors")
-        row = {**row_of(trainer), "budget": told, "features_digest": self.workshop.digest}
+        row = {**row_of(trainer), "budget": self._told(trainer.method), "features_digest": self.workshop.digest}
         row |= {
             "initial": self.networks.named(trainer.method.initial),
             "ensemble": list(map(self.networks.named, trainer.method.ensemble)),

@@ -66,6 +66,8 @@ def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
         if not trainer.checkpoint.is_file():
             raise ModelError(f"{trainer.checkpoint}: there is no checkpoint to resume; start without --resume")
         trainer.resume()
+    elif rank == 0:
+        (trainer.out / "curves.jsonl").unlink(missing_ok=True)
     trainer.run(job.stop_after)
     if meeting:
         distributed.destroy_process_group()

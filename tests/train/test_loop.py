@@ -1,6 +1,7 @@
 """Recipes, exact resume, and that training learns something."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,54 @@ def test_resume_is_exact(job, tmp_path):
     for part in ("space", "average"):
         expected, found = getattr(straight, part).state_dict(), getattr(resumed, part).state_dict()
         assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_run_is_gone_on_with_by_its_own_recipe_alone(job, tmp_path):
+    path, data = job
+    run_recipe(path, tmp_path / "out", steps=8, data=data, stop_after=4)
+    recipe = path.read_text()
+    path.write_text(yaml.safe_dump({**yaml.safe_load(recipe), "weight_decay": 0.5}))
+    with pytest.raises(ModelError, match=r"checkpoint\.pt: .* other settings \(weight_decay 0\.0001, now 0\.5\)"):
+        run_recipe(path, tmp_path / "out", steps=8, data=data, resume=True)
+    path.write_text(yaml.safe_dump({**yaml.safe_load(recipe), "validate_s": 1e6}))
+    assert run_recipe(path, tmp_path / "out", steps=8, data=data, resume=True).step == 8
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_damaged_checkpoint_is_named(job, tmp_path, size):
+    path, data = job
+    checkpoint = run_recipe(path, tmp_path / "out", steps=4, data=data).checkpoint
+    checkpoint.write_bytes(checkpoint.read_bytes()[:size])
+    with pytest.raises(ModelError, match=r"checkpoint\.pt: the checkpoint cannot be read"):
+        run_recipe(path, tmp_path / "out", steps=8, data=data, resume=True)
+
+
+def test_workers_go_on_from_one_step(job, tmp_path, monkeypatch):
+    """The other worker is simulated: it has saved later."""
+    path, data = job
+    trainer = run_recipe(path, tmp_path / "out", steps=4, data=data)
+    trainer.recipe = replace(trainer.recipe, workers=2)
+    trainer.save()
+
+    def all_gather(found, mine):
+        found[0].copy_(mine)
+        found[1].copy_(mine + 4)
+
+    monkeypatch.setattr(loop.distributed, "all_gather", all_gather)
+    with pytest.raises(ModelError, match="of steps 4, 8"):
+        trainer.resume()
+
+
+def test_a_number_of_steps_is_kept_to(job, tmp_path):
+    path, data = job
+    assert run_recipe(path, tmp_path / "out", steps=6, data=data).step == 6
+
+
+def test_a_new_run_begins_new_curves(job, tmp_path):
+    path, data = job
+    for _ in range(2):
+        run_recipe(path, tmp_path / "out", steps=4, data=data)
+    assert len((tmp_path / "out" / "curves.jsonl").read_text().splitlines()) == 1
 
 
 def test_units_are_woken_alike_by_all_workers_and_after_a_halt(job, tmp_path):

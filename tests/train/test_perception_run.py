@@ -97,6 +97,14 @@ def test_finished_methods_are_kept_and_interrupted_ones_go_on(job):
     assert table["rows"][1]["last"] == straight["rows"][1]["last"]
 
 
+def test_a_finished_run_of_another_budget_is_no_answer(job):
+    write, folder = job
+    path = write(methods=[{"name": "usual"}])
+    run_perception(path, folder / "out", data=folder, epochs=1)
+    with pytest.raises(ModelError, match="budget 1 epochs, now 2 epochs"):
+        run_perception(path, folder / "out", data=folder, epochs=2, resume=True)
+
+
 def test_a_method_may_be_trained_for_longer(job):
     write, folder = job
     path = write(methods=[{"name": "long", "epochs": 3}, {"name": "usual"}])
