@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isp_ns.cli.scores import check_target, numbers, write_scores
+from isp_ns.cli.scores import check_target, numbers, protocol_text, write_scores
 from isp_ns.core.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def raw(
         tell=lambda text: click.echo(text, err=True),
     )
     click.echo(_table(result["rows"]))
+    click.echo(f"\n{protocol_text(result['protocol'])}")
     write_scores(target, result)
 
 

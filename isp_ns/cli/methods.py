@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isp_ns.core.errors import SettingsError
+from isp_ns.core.errors import ModelError, SettingsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,28 +14,40 @@ if TYPE_CHECKING:
     from isp_ns.core.graph import Graph
     from isp_ns.metrics.demosaic_eval import Method
 
-__all__ = ["LIBRAW", "method_of"]
+__all__ = ["LIBRAW", "lone_methods", "method_of"]
 
 LIBRAW = ("ahd", "aahd", "dcb", "dht", "ppg", "vng")
 """Methods of LibRaw that can be scored."""
 
-_MARGIN, _LEVELS = 0.25, 52428
-"""Noisy mosaics leave 0..1: stored with this margin on both sides, in steps of 1 / 52428 · 1.5."""
+_WEIGHTS = ".safetensors"
+_MARGIN = 0.25
+"""Noisy mosaics leave 0..1: stored with this margin on both sides, in steps of 1.5 / 65535."""
+
+
+def lone_methods() -> list[str]:
+    """The names of all methods that need no denoiser before them: ours, LibRaw's, and the shipped neural spaces."""
+    from isp_ns.nets.cards import shipped_spaces
+    from isp_ns.ops.demosaic import METHODS
+
+    return [*METHODS, *LIBRAW, *shipped_spaces()]
 
 
 def method_of(name: str) -> "Method":
-    """A demosaicking method: one of ours, `denoiser+ours`, one of LibRaw's, or the weights of a neural space.
+    """A demosaicking method: one of ours, `denoiser+ours`, one of LibRaw's, or a neural space by name or path.
 
     The test images are encoded for display; every method gets them as they are, without companding.
 
     Raises:
         SettingsError: if there is no such method.
+        ModelError: if weights cannot be used.
     """
     from isp_ns.core.registry import did_you_mean
     from isp_ns.nets.cards import shipped_spaces
     from isp_ns.ops.demosaic import METHODS
 
-    *before, last = name.strip().split("+")
+    if name.endswith(_WEIGHTS):
+        return _space(name)
+    *before, last = name.split("+")
     spaces = shipped_spaces()
     if last in spaces and not before:
         return _space(last)
@@ -57,7 +69,10 @@ def _space(name: str) -> "Method":
     from isp_ns.nets.cards import load_space
     from isp_ns.train.validate import render_gamma
 
-    space, _ = load_space(name)
+    try:
+        space, _ = load_space(name)
+    except ValueError as error:
+        raise ModelError(str(error)) from None
 
     def run(samples: "Tensor", pattern: str, sigma: float) -> "Tensor":
         return render_gamma(space, samples, sigma, pattern)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import click
 
 from isp_ns.core.errors import OutputError, SettingsError
 
-__all__ = ["check_target", "counter", "numbers", "write_scores"]
+__all__ = ["check_target", "counter", "numbers", "protocol_text", "write_scores"]
 
 
 def numbers(option: str, text: str) -> list[float]:
@@ -33,6 +34,18 @@ def counter(what: str) -> Callable[[int, int], None]:
             click.echo(f"\r{done} of {count} {what}", nl=done == count, err=True)
 
     return watch
+
+
+def protocol_text(protocol: Mapping[str, Any]) -> str:
+    """A protocol as a paragraph for the terminal, to be printed beside the numbers."""
+    told = "; ".join(f"{name}: {_plain(value)}" for name, value in protocol.items())
+    return textwrap.fill(f"Protocol: {told}.", 100, subsequent_indent="  ", break_long_words=False)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
+    return ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def check_target(target: Path | None) -> None:

@@ -134,12 +134,25 @@ def _kind(recipe: Path) -> str:
 def _export(trainer: "Trainer", recipe: Path, folder: Path) -> Path:
     from isp_ns.train.export import export_run
     from isp_ns.train.manifest import load_manifest
-    from isp_ns.train.measure import measure_demosaic, measure_space
+    from isp_ns.train.measure import (
+        measure_activations,
+        measure_coarser,
+        measure_demosaic,
+        measure_space,
+        moire_pictures,
+    )
     from isp_ns.train.run import find_manifest
+    from isp_ns.train.validate import saturate
 
     manifests = [load_manifest(find_manifest(name, recipe)) for name in trainer.recipe.manifests]
     space = trainer.average.to("cpu").float().eval()
     pictures = [image.float() / 255 for image in trainer.holdout.images]
-    measured: dict[str, Any] = {"holdout": measure_demosaic(space, pictures), "space": measure_space(space, pictures)}
+    measured: dict[str, Any] = {
+        "holdout": measure_demosaic(space, pictures),
+        "holdout_saturated_2.5": measure_demosaic(space, [saturate(picture) for picture in pictures], (0,)),
+        "chirps": measure_demosaic(space, moire_pictures(12, 256, seed=0), (0,)),
+        "space": measure_space(space, pictures),
+        **measure_coarser(space, pictures, measure_activations(space, pictures)),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     return export_run(trainer, recipe.stem, manifests, folder, measured)

@@ -17,6 +17,7 @@ from isp_ns.nets.space import NeuralSpace
 __all__ = ["Precision", "card_of", "check_heads", "heads_card", "heads_of", "space_card", "space_of"]
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
+_INVISIBLE_LOSS_DB = 0.05
 _loading = threading.Lock()
 
 
@@ -110,10 +111,15 @@ def _loaded(weights: str, precision: str, device: str) -> tuple[NeuralSpace, str
 
 
 def _fastest(card: Card, device: str) -> str:
-    """The fastest arithmetic of a device that these weights have been prepared for."""
-    if device == "cpu" and card.activations and int8_is_fast():
+    """The fastest arithmetic of a device that, by the card of the weights, costs nothing visible."""
+    if device == "cpu" and card.activations and int8_is_fast() and _is_free(card, "int8"):
         return "int8"
-    return "bf16" if bf16_is_fast(device) else "fp32"
+    return "bf16" if bf16_is_fast(device) and _is_free(card, "bf16") else "fp32"
+
+
+def _is_free(card: Card, precision: str) -> bool:
+    measured = card.measured.get(precision)
+    return bool(measured) and measured["psnr_loss_db"] <= _INVISIBLE_LOSS_DB
 
 
 def space_of(weights: str, precision: Precision = "auto", device: torch.device | str = "cpu") -> NeuralSpace:

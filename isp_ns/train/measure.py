@@ -1,7 +1,7 @@
 """What a trained space is measured to do, for its card."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,13 +9,14 @@ from torch import Tensor
 
 from isp_ns.metrics.demosaic_eval import evaluate
 from isp_ns.nets.encoder import PACKED_RGB
-from isp_ns.nets.int8 import activation_ranges
+from isp_ns.nets.int8 import activation_ranges, int8_is_fast, to_int8
+from isp_ns.nets.precision import clean_loss_db, gradient_steps, to_bf16
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.degrade import camera_batch, mosaic_rggb
 from isp_ns.train.losses import feature_distance
 from isp_ns.train.validate import render_gamma
 
-__all__ = ["measure_activations", "measure_demosaic", "measure_space", "moire_pictures"]
+__all__ = ["measure_activations", "measure_coarser", "measure_demosaic", "measure_space", "moire_pictures"]
 
 
 def measure_demosaic(
@@ -73,7 +74,7 @@ def measure_space(space: NeuralSpace, pictures: Sequence[Tensor]) -> dict[str, f
 
 
 def measure_activations(space: NeuralSpace, pictures: Sequence[Tensor], seed: int = 0) -> dict[str, float]:
-    """Largest activation of each layer of E_raw on gamma-coded pictures and on camera light with its highlights.
+    """Ranges of the activations of E_raw on gamma-coded pictures and on camera light with its highlights.
 
     Args:
         space: the space.
@@ -86,6 +87,33 @@ def measure_activations(space: NeuralSpace, pictures: Sequence[Tensor], seed: in
     mosaics = [mosaic_rggb(rgb[None]) for rgb in pictures]
     mosaics += [camera_batch(rgb[None], rng)[0].mosaic for rgb in pictures]
     return {name: round(value, 4) for name, value in activation_ranges(space.e_raw, mosaics).items()}
+
+
+def measure_coarser(
+    space: NeuralSpace, pictures: Sequence[Tensor], activations: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """What coarser arithmetic costs: the loss of PSNR, mean over noise-free pictures, and the largest gradient step.
+
+    Args:
+        space: the space, in fp32.
+        pictures: (3, H, W) gamma-coded in 0..1, even sides.
+        activations: of `measure_activations`.
+
+    Returns:
+        By arithmetic, "fp32", "bf16" and where this processor has it "int8": "psnr_loss_db" (not for fp32) and
+        "largest_gradient_step", in steps of the gradient itself.
+
+    Source: see `isp_ns.nets.precision.clean_loss_db` and `gradient_steps`.
+    """
+    twins = {"bf16": to_bf16(space)} | ({"int8": to_int8(space, activations)} if int8_is_fast() else {})
+    found = {"fp32": {"largest_gradient_step": round(gradient_steps(space), 3)}}
+    for name, twin in twins.items():
+        losses = [clean_loss_db(space, twin, rgb[None]) for rgb in pictures]
+        found[name] = {
+            "psnr_loss_db": round(sum(losses) / len(losses), 4),
+            "largest_gradient_step": round(gradient_steps(twin), 3),
+        }
+    return found
 
 
 def moire_pictures(count: int, side: int, seed: int) -> list[Tensor]:

@@ -33,7 +33,9 @@ def test_scores_are_printed_and_written(folder):
     assert {row["noise"] for row in document["rows"]} == {"blind"}
     row = document["rows"][-1]
     assert (row["camera"], row["iso"], row["pipeline"], row["images"]) == ("gopro-hero6-black", 1600, "classic", 1)
-    last = result.stdout.splitlines()[-1].split()
+    table, protocol = result.stdout.split("\n\nProtocol: ")
+    assert protocol.startswith("task: raw; domain: linear linear sRGB before tone")
+    last = table.splitlines()[-1].split()
     assert last[:4] == ["1600", "classic", "blind", f"{row['psnr_linear_db']:.2f}"]
     assert last[-1] == f"{row['delta_e2000']:.2f}"
     assert "gopro-hero6-black (pictures: 1)" in result.stdout

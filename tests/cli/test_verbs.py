@@ -1,6 +1,7 @@
 """The other verbs, and the promise that help costs nothing."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -203,6 +204,33 @@ def test_evaluate_scores_methods_by_the_protocol(tmp_path):
     direct = evaluate({"bilinear": lambda samples, pattern, _: bilinear(samples, pattern)}, [truth])
     assert found["rows"][0]["cpsnr_db"] == pytest.approx(direct["rows"][0]["cpsnr_db"], abs=1e-6)
     assert found["rows"][3]["cpsnr_db"] > found["rows"][2]["cpsnr_db"]
+    assert "Protocol: task: demosaic; domain: display-encoded" in " ".join(result.stdout.split())
+
+
+def test_evaluate_scores_all_methods_and_own_weights(tmp_path):
+    from isp_ns.nets.cards import weights_folder
+
+    Image.effect_noise((32, 32), 40).convert("RGB").save(tmp_path / "a.png")
+    for name in ("ns-lite.safetensors", "ns-lite.yaml"):
+        shutil.copy(weights_folder() / name, tmp_path / name.replace("ns-lite", "mine"))
+    own = tmp_path / "mine.safetensors"
+    result = run("evaluate", "demosaic", tmp_path, "--methods", f"ns-lite, {own}", "--json", tmp_path / "s.json")
+    assert result.exit_code == 0, result.output
+    shipped, mine = json.loads((tmp_path / "s.json").read_text())["rows"]
+    assert (shipped["method"], mine["method"]) == ("ns-lite", str(own))
+    assert shipped["cpsnr_db"] == mine["cpsnr_db"]
+    told = run("evaluate", "demosaic", tmp_path).stdout
+    assert all(f"\n{name} " in told for name in ("bilinear", "mlri", "ahd", "vng", "ns-lite", "ns-base"))
+
+
+def test_evaluate_names_what_it_cannot_use(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "tiny.png")
+    small = run("evaluate", "demosaic", tmp_path, "--methods", "malvar")
+    assert small.exit_code == 2
+    assert "tiny.png: a crop of 8 pixels leaves nothing" in small.stderr
+    absent = run("evaluate", "demosaic", tmp_path, "--methods", "malvar", "--json", tmp_path / "no" / "s.json")
+    assert "there is no folder" in absent.stderr
+    assert "no card" in run("evaluate", "demosaic", tmp_path, "--methods", tmp_path / "x.safetensors").stderr
 
 
 @pytest.mark.parametrize("methods", ["malvr", "malvar+nlm", "tone.filmic+menon", "no.such+menon"])
