@@ -42,7 +42,11 @@ def with_sidecar(settings: Settings, source: Source) -> Settings:
     Raises:
         SettingsError: if it cannot be read or says what makes no sense.
     """
-    if not source.sidecar.exists():
+    try:
+        if not source.sidecar.exists():
+            return settings
+    except OSError:
+        # A name that has no room for the suffix has no such file either.
         return settings
     return settings.layered(_document(source.sidecar), Layer.SIDECAR, str(source.sidecar))
 
@@ -50,9 +54,11 @@ def with_sidecar(settings: Settings, source: Source) -> Settings:
 def _document(path: Path) -> dict[str, Any]:
     import yaml
 
+    from isp_ns.core.plain_yaml import load_yaml
+
     try:
         text = path.read_text(encoding="utf-8")
-        document, written = yaml.safe_load(text), yaml.load(text, Loader=yaml.BaseLoader)
+        document, written = load_yaml(text), yaml.load(text, Loader=yaml.BaseLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:

@@ -193,13 +193,18 @@ def _documents(kind: str, name: str, parents: tuple[str, ...] = ()) -> Iterator[
     """The YAML document `name` and those that it builds on, as plain data; text where it is not YAML."""
     import yaml
 
+    from isp_ns.core.plain_yaml import load_yaml
+
     try:
         path = content.find(kind, name)
     except FileNotFoundError as error:
         raise SettingsError(str(error)) from None
-    text = path.read_text(encoding="utf-8")
     try:
-        document = yaml.safe_load(text)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: this is no YAML in UTF-8 ({error})") from None
+    try:
+        document = load_yaml(text)
     except yaml.YAMLError:
         document = text
     yield document

@@ -114,7 +114,7 @@ class Report:
         """
         text = self.to_csv() if path.suffix.lower() == ".csv" else self.to_json()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _plain(record: Record) -> dict[str, Any]:

@@ -233,7 +233,10 @@ def _checked(name: str, value: Any, layer: Layer) -> Any:
     if layer is Layer.SIDECAR and not setting.per_file:
         raise ValueError(f"{name} is a setting of the whole batch, not of one photo")
     try:
-        return _KINDS[setting.kind](value, setting)
+        found = _KINDS[setting.kind](value, setting)
+        if name == "outputs" and not found:
+            raise ValueError("takes at least one name, such as image")
+        return found
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
 
@@ -305,11 +308,13 @@ def _assignment(text: str) -> tuple[str, Any]:
     """`node.param=value`, the value read as YAML."""
     import yaml
 
+    from isp_ns.core.plain_yaml import load_yaml
+
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise ValueError(f"takes node.parameter=value, not {text!r}")
     try:
-        return name.strip(), yaml.safe_load(value)
+        return name.strip(), load_yaml(value)
     except yaml.YAMLError:
         raise ValueError(f"{text!r}: the value is not YAML") from None
 

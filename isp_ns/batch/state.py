@@ -72,7 +72,7 @@ class State:
         """
         entry = Done(self._key(output), str(source.resolve()), found.st_size, found.st_mtime_ns, sha256, recipe)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps(asdict(entry), ensure_ascii=False) + "\n"
+        line = json.dumps(asdict(entry)) + "\n"
         with self.path.open("ab+") as file:
             # A batch that was killed may have left a line without its end; keep it from swallowing this one.
             torn = file.seek(0, os.SEEK_END) > 0 and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
@@ -93,7 +93,7 @@ def _read(path: Path) -> Iterable[Done]:
     names = {field.name for field in fields(Done)}
     for line in lines:
         entry = _entry(line)
-        if isinstance(entry, dict) and names <= set(entry):
+        if isinstance(entry, dict) and names <= set(entry) and isinstance(entry["output"], str):
             yield Done(**{name: entry[name] for name in names})
 
 

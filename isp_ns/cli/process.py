@@ -1,5 +1,6 @@
 """`isp-ns process`: develop files and folders into photos."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -113,7 +114,7 @@ def process(
     if print_config:
         _print_config(settings, named)
         sys.exit(0)
-    if output is None:
+    if not output:
         raise SettingsError("say where the photos go: -o DIR")
     from isp_ns.cli.progress import listener_for
 
@@ -124,8 +125,6 @@ def process(
 
 def _settings(config: str | None, flags: Mapping[str, Any]) -> Settings:
     """All layers but the sidecars."""
-    import os
-
     from isp_ns.batch.layers import CONFIG_NAME, with_environment, with_file
 
     settings = Settings()
@@ -146,15 +145,29 @@ def _listed(files_from: str | None) -> list[str]:
         raise SettingsError(f"--files-from {files_from}: cannot be read ({error.strerror})") from None
 
 
+def _check_report(report: str | None) -> None:
+    """See before the batch that its report will have a place."""
+    if report is None:
+        return
+    path = Path(report).absolute()
+    there = path if path.exists() else next(parent for parent in path.parents if parent.exists())
+    fits = path.is_file() if path.exists() else there.is_dir()
+    if not fits or not os.access(there, os.W_OK):
+        raise SettingsError(f"--report {report}: no file can be written there")
+
+
 def _run(
     named: list[str], arguments: Iterable[str], output: str, settings: Settings, tell: Any, *, dry_run: bool
 ) -> int:
     from isp_ns.batch.plan import make_plan
     from isp_ns.batch.run import read_facts, run_plan
 
+    if "" in named:
+        raise SettingsError("an input has an empty name; for the current folder say .")
     missing = [path for path in arguments if not Path(path).exists()]
     if missing:
         raise SettingsError(f"there is no {', '.join(missing)}")
+    _check_report(settings.report)
     signal.signal(signal.SIGTERM, _interrupt)
     plan = make_plan(named, output, settings, read_facts)
     if not plan.jobs and all(record.status == "ignored" for record in plan.settled):

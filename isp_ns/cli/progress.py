@@ -63,7 +63,7 @@ class Teller:
                 self._print(f"warning  {record.input}: {warning}")
             self._write(f"warning  {record.input}: {warning}")
         if self._records is not None:
-            self._records.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
+            self._records.write(json.dumps(asdict(record)) + "\n")
             self._records.flush()
         if self._bar is not None and record.status not in ("skipped", "stale", "ignored"):
             self._bar.advance(bad)
@@ -93,7 +93,7 @@ class Teller:
             return None
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            return self._stack.enter_context(Path(path).open("a", encoding="utf-8"))
+            return self._stack.enter_context(Path(path).open("a", encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise SettingsError(f"the log {path} cannot be written ({error.strerror})") from None
 

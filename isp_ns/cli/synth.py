@@ -23,8 +23,16 @@ Examples:
 @click.option("--cfa", default="RGGB", show_default=True, type=click.Choice(["RGGB", "BGGR", "GRBG", "GBRG"]))
 @click.option("--seed", default=0, show_default=True, help="Of the noise; the same seed gives the same file.")
 @click.option("--size", metavar="WxH", help="Size of the photographs, filled with mirror images.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there; they are never replaced otherwise.")
 def synth(
-    images: tuple[Path, ...], output: Path, camera: str, iso: float, cfa: str, seed: int, size: str | None
+    images: tuple[Path, ...],
+    output: Path,
+    camera: str,
+    iso: float,
+    cfa: str,
+    seed: int,
+    size: str | None,
+    overwrite: bool,
 ) -> None:
     """Photograph IMAGES with a simulated camera and write the RAW files as DNG."""
     from isp_ns.data.synth import synthesise
@@ -33,6 +41,9 @@ def synth(
     targets = [output / f"{image.stem}.dng" for image in images]
     if len(set(targets)) < len(targets):
         raise SettingsError("two images would be written to one file; give images with different names")
+    there = [target for target in targets if target.exists()]
+    if there and not overwrite:
+        raise SettingsError(f"{there[0]} is there already; give another folder to -o, or --overwrite")
     output.mkdir(parents=True, exist_ok=True)
     for image, target in zip(images, targets, strict=True):
         if target.resolve() == image.resolve():

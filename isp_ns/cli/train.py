@@ -79,6 +79,8 @@ def from_recipe(
         raise SettingsError(f"{recipe}: a recipe of kind {kind}; use isp-ns train {command} {recipe}")
     if (time is None) == (steps is None):
         raise SettingsError("give a training run either --time or --steps")
+    if not resume and (out / "checkpoint.pt").exists():
+        raise SettingsError(f"{out} holds a run already: --resume goes on with it; give a new one another --out")
     from isp_ns.train.run import run_recipe
 
     trainer = run_recipe(
@@ -124,9 +126,11 @@ def _study(recipe: Path, out: Path, time: str | None, steps: int | None, data: P
 def _kind(recipe: Path) -> str:
     import yaml
 
+    from isp_ns.core.plain_yaml import load_yaml
+
     try:
-        document = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        document = load_yaml(recipe.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ModelError(f"{recipe}: the recipe cannot be read ({error})") from error
     return str(document.get("kind", "space")) if isinstance(document, dict) else "space"
 

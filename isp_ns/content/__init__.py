@@ -30,6 +30,12 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in folder(kind).glob("*.yaml"))
 
 
+def _one_of(kind: str) -> str:
+    """What one document of a kind is called."""
+    many = kind.rpartition("/")[2]
+    return many.removesuffix("es") if many.endswith("ches") else many.removesuffix("s")
+
+
 def find(kind: str, name: str) -> Path:
     """The document `name`: a path to a YAML file if it looks like one, else the shipped one of that name.
 
@@ -46,5 +52,5 @@ def find(kind: str, name: str) -> Path:
         known = names(kind)
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
-        raise FileNotFoundError(f"no {kind.rpartition('/')[2].rstrip('s')} called {name}; {hint}")
+        raise FileNotFoundError(f"no {_one_of(kind)} called {name}; {hint}")
     return path

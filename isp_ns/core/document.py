@@ -19,6 +19,7 @@ import yaml
 
 from isp_ns.core.errors import GraphError
 from isp_ns.core.graph import Graph, Node, Patch, check
+from isp_ns.core.plain_yaml import PlainLoader, load_yaml
 from isp_ns.core.registry import did_you_mean
 
 __all__ = ["graph_from_yaml", "graph_to_yaml", "patch_from_yaml"]
@@ -130,8 +131,8 @@ def _nodes(
 
 def _read(text: str, where: str, keys: tuple[str, ...]) -> tuple[dict[str, Any], Lines, list[str]]:
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=PlainLoader)
+        document = load_yaml(text)
     except yaml.YAMLError as error:
         raise GraphError([" ".join(str(error).split())], where) from None
     if not isinstance(document, dict):

@@ -25,6 +25,7 @@ import yaml
 from isp_ns import content
 from isp_ns.core.errors import MetadataError
 from isp_ns.core.meta import IlluminantCalibration, Matrix3, Meta
+from isp_ns.core.plain_yaml import PlainLoader, load_yaml
 from isp_ns.ops.temperature import ILLUMINANT_CCT_K
 
 __all__ = ["Levels", "NoiseModel", "Profile", "load_profile", "merge_profile", "profile_from_yaml", "profile_to_yaml"]
@@ -168,7 +169,7 @@ def profile_from_yaml(text: str, *, where: str = "profile") -> Profile:
         MetadataError: with every fault and its line.
     """
     try:
-        document, tree = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        document, tree = load_yaml(text), yaml.compose(text, Loader=PlainLoader)
     except yaml.YAMLError as error:
         raise MetadataError(f"{where} is not YAML: {error}") from error
     checker = _Checker(_lines(tree))

@@ -61,6 +61,12 @@ _SHOT_FIELDS = (
 )
 """Fields of `Meta` that stay true of a rendering."""
 
+_WITH_HEADER = frozenset(
+    {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".fff", ".gpr", ".iiq", ".mef", ".mrw", ".nef", ".orf"}
+    | {".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srw", ".x3f"}
+)
+"""Formats that begin with bytes that `sniff` knows: what does not is damaged or something else."""
+
 _GUESSED_BY_SIZE = frozenset({".raw", ".bin", ".dat", ".data", ".bayer", ""})
 
 
@@ -107,12 +113,18 @@ def _decode(path: Path, options: DecodeOptions, allocate: Allocate) -> Decoded:
         layout = options.raw or RawLayout.from_name(path)
         if layout is not None:
             return _decode_headerless(path, layout, options, allocate)
-        if path.suffix.lower() in _GUESSED_BY_SIZE or path.suffix.lower() not in RAW_EXTENSIONS:
+        suffix = path.suffix.lower()
+        if suffix in _GUESSED_BY_SIZE | _WITH_HEADER or suffix not in RAW_EXTENSIONS:
             raise DecodeError(
-                f"{path.name}: no camera's header was found in it. If it is a headerless mosaic, give its layout, "
-                "for example --raw 1920x1080:10:RGGB (WIDTHxHEIGHT:bits:CFA[:black[:white[:endian]]]); never guessed"
+                f"{path.name}: no camera's header was found in it{_damaged(suffix)}. If it is a headerless mosaic, "
+                "give its layout, for example --raw 1920x1080:10:RGGB "
+                "(WIDTHxHEIGHT:bits:CFA[:black[:white[:endian]]]); never guessed"
             )
     return _decode_camera(path, options, allocate)
+
+
+def _damaged(suffix: str) -> str:
+    return f": it is damaged, or no {suffix[1:].upper()} file" if suffix in _WITH_HEADER else ""
 
 
 def _decode_headerless(path: Path, layout: RawLayout, options: DecodeOptions, allocate: Allocate) -> Decoded:

@@ -69,7 +69,7 @@ def write_tiff(
         compression=codec,
         predictor=codec is not None,
         iccprofile=icc or None,
-        software=software.text() if software is not None else False,
+        software=software.text().encode() if software is not None else False,
         resolution=(300, 300),
         resolutionunit="inch",
         metadata=None,
@@ -82,9 +82,12 @@ def write_tiff(
 
 def _extra(number: int, tag: Tag) -> ExtraTag:
     """A tag as tifffile takes it."""
-    if tag.type in (1, 2, 6, 7):
-        data = tag.data if tag.type != 2 else tag.text()
-        return number, tag.type, tag.count if tag.type != 2 else len(tag.text().encode()) + 1, data, True
+    if tag.type == 2:
+        # Bytes, as cameras and people write UTF-8 here, where tifffile takes no text but ASCII.
+        text = tag.text().encode() + b"\0"
+        return number, tag.type, len(text), text, True
+    if tag.type in (1, 6, 7):
+        return number, tag.type, tag.count, tag.data, True
     code = TYPE_CODES[tag.type]
     values = struct.unpack(f"<{tag.count * len(code)}{code[0]}", tag.to_order("<"))
     return number, tag.type, tag.count, values, True

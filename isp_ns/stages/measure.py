@@ -79,8 +79,13 @@ def as_shot(raw: Balanceable) -> Gains:
 def daylight(raw: Balanceable) -> Gains:
     """White-balance gains for daylight (D65), from the camera's matrices.
 
+    Raises:
+        MetadataError: if the camera's matrices are unknown, and its balance in daylight too.
+
     Source: DNG 1.4, chapter 6.
     """
+    if not _calibrated(raw.meta) and raw.meta.daylight_neutral is None:
+        raise MetadataError("daylight needs the camera's colour matrix, and this file has none; give gains")
     return daylight_gains(raw.meta)
 
 
@@ -191,7 +196,16 @@ def white_patch(raw: Balanceable, *, fraction: Annotated[float, Between(0, 0.5)]
     return wb.white_patch_stats(_rgb(raw))
 
 
-@stage("measure.box", reach=Reduce(finish=lambda sums, _: wb.grey_gains(sums).float()))
+def _box_gains(sums: Tensor, params: Params) -> Tensor:
+    if not float(sums[-1]):
+        raise MetadataError(
+            f"the box of {params['height']} x {params['width']} pixels at row {params['top']}, column "
+            f"{params['left']} holds no cell of this picture; move it, or make it larger"
+        )
+    return wb.grey_gains(sums).float()
+
+
+@stage("measure.box", reach=Reduce(finish=_box_gains))
 def box(
     raw: Balanceable,
     *,

@@ -119,7 +119,7 @@ def _fastest(card: Card, device: str) -> str:
 
 def _is_free(card: Card, precision: str) -> bool:
     measured = card.measured.get(precision)
-    return bool(measured) and measured["psnr_loss_db"] <= _INVISIBLE_LOSS_DB
+    return measured is not None and measured["psnr_loss_db"] <= _INVISIBLE_LOSS_DB
 
 
 def space_of(weights: str, precision: Precision = "auto", device: torch.device | str = "cpu") -> NeuralSpace:

@@ -1,9 +1,12 @@
 """The training loop of the neural space: by wall-clock or by steps, resumable, with JSONL curves."""
 
+import contextlib
 import json
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +97,7 @@ class Trainer:
     optimizer: torch.optim.Optimizer = field(init=False)
     rng: torch.Generator = field(init=False)
     pixel_rng: torch.Generator = field(init=False)
+    _interrupted: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
@@ -290,13 +294,13 @@ class Trainer:
         if self.recipe.workers > 1:
             weights = list(self.space.parameters())
             flat = torch.cat([weight.reshape(-1) for weight in weights])
-            slowest = torch.tensor([spent_s], dtype=torch.float64)
+            slowest = torch.tensor([spent_s, float(self._interrupted)], dtype=torch.float64)
             distributed.all_reduce(flat)
             distributed.all_reduce(slowest, distributed.ReduceOp.MAX)
             parts = torch.split(flat / self.recipe.workers, [weight.numel() for weight in weights])
             for weight, part in zip(weights, parts, strict=True):
                 weight.copy_(part.view(weight.shape))
-            spent_s = float(slowest)
+            spent_s, self._interrupted = float(slowest[0]), bool(slowest[1])
         self.elapsed_s += spent_s
         rounds = self.step / self.recipe.sync_every
         decay = min(self.recipe.ema**self.recipe.sync_every, (1 + rounds) / (10 + rounds))
@@ -333,7 +337,30 @@ class Trainer:
 
         Args:
             stop_after: return after this step already, with a checkpoint to resume from.
+
+        Raises:
+            KeyboardInterrupt: after an interrupt, when the round is over and a checkpoint is written.
         """
+        with self._heeding_interrupts():
+            self._run(stop_after)
+
+    @contextlib.contextmanager
+    def _heeding_interrupts(self) -> Iterator[None]:
+        """Note an interrupt instead of raising it: in the middle of a step there is no state to go on from."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(*_: object) -> None:
+            self._interrupted = True
+
+        former = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, former)
+
+    def _run(self, stop_after: int | None) -> None:
         torch.set_num_threads(self.recipe.threads)
         torch.set_flush_denormal(True)
         next_save, next_check = self.elapsed_s + self.recipe.checkpoint_s, self.elapsed_s + self.recipe.validate_s
@@ -348,6 +375,11 @@ class Trainer:
             if stop_after is not None and self.step >= stop_after:
                 self.save()
                 return
+            if self._interrupted:
+                self.save()
+                if self.tell:
+                    self.tell(f"interrupted; --resume goes on after step {self.step}")
+                raise KeyboardInterrupt
             if len(losses) >= 200:
                 phase = self.recipe.phase(self.budget.progress(self.step, self.elapsed_s))
                 self.log("loss", {"phase": phase.name, "loss": sum(losses) / len(losses)})

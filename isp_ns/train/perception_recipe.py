@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import yaml
 
 from isp_ns.core.errors import ModelError
+from isp_ns.core.plain_yaml import load_yaml
 from isp_ns.train.balance import BALANCERS
 from isp_ns.train.dense_losses import CLASS_WEIGHTS
 
@@ -250,8 +251,8 @@ def read_document(path: Path) -> dict[str, Any]:
         ModelError: if the file is absent or no YAML.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        document = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ModelError(f"{path}: the recipe cannot be read ({error})") from error
     if not isinstance(document, dict):
         raise ModelError(f"{path}: expected names and values, got {type(document).__name__}")

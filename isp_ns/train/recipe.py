@@ -8,12 +8,16 @@ from typing import Any
 import yaml
 
 from isp_ns.core.errors import ModelError
+from isp_ns.core.parameters import Parameter
+from isp_ns.core.plain_yaml import load_yaml
 from isp_ns.nets.space import SPECS
 
 __all__ = ["MIXES", "PARTS", "Phase", "Recipe", "load_recipe"]
 
 MIXES = ("clean", "awgn", "camera")
 """Kinds of training pictures: gamma-coded without noise, with Gaussian noise, and camera light with its noise."""
+
+_PLAIN = (int, float, str, bool, float | None)
 
 PARTS = ("e_raw", "e_rgb", "denoiser", "d_rgb")
 """Parts of a space by the names of its attributes."""
@@ -121,7 +125,11 @@ def _known(kind: type, values: Any, where: str) -> dict[str, Any]:
     if unknown:
         known = ", ".join(f.name for f in fields(kind))
         raise ModelError(f"{where}: unknown {', '.join(unknown)}; known are {known}")
-    return values
+    plain = {f.name: Parameter(f.name, f.type) for f in fields(kind) if f.type in _PLAIN}
+    try:
+        return {name: plain[name].check(value) if name in plain else value for name, value in values.items()}
+    except ValueError as error:
+        raise ModelError(f"{where}: {error}") from None
 
 
 def _phase(values: Any, where: str) -> Phase:
@@ -136,14 +144,22 @@ def _check(recipe: Recipe, where: str) -> Recipe:
     ends = [phase.until for phase in recipe.phases]
     if not ends or ends != sorted(ends) or ends[-1] != 1:
         problems.append(f"phases end at {ends}; they must rise to 1")
+    counts = ("workers", "threads", "sync_every")
+    problems += [f"{name} is at least 1" for name in counts if getattr(recipe, name) < 1]
     for phase in recipe.phases:
+        if phase.loss not in ("l1", "mse"):
+            problems.append(f"loss of phase {phase.name} is l1 or mse, not {phase.loss!r}")
+        if phase.batch < 1 or phase.patch_px < 8:
+            problems.append(f"phase {phase.name} needs a batch of 1 or more, of patches of 8 pixels or more")
         if phase.mix is not None and (set(phase.mix) - set(MIXES) or abs(sum(phase.mix.values()) - 1) > 1e-6):
             problems.append(f"mix of phase {phase.name} must be shares of {', '.join(MIXES)} that add up to 1")
         if set(phase.parts) - set(PARTS):
             problems.append(f"parts of phase {phase.name} must be among {', '.join(PARTS)}")
         if phase.mix is None and phase.rgb_every != 1:
             problems.append(f"phase {phase.name} has no mix, so rgb_every must be 1")
-    if recipe.revive_every % recipe.sync_every:
+    if min([recipe.learning_rate, *(phase.learning_rate or 1.0 for phase in recipe.phases)]) <= 0:
+        problems.append("a learning_rate lies above 0")
+    if recipe.sync_every > 0 and recipe.revive_every % recipe.sync_every:
         problems.append(f"revive_every {recipe.revive_every} must be a multiple of sync_every {recipe.sync_every}")
     if recipe.dtype not in ("bfloat16", "float32"):
         problems.append(f"dtype {recipe.dtype!r} is neither bfloat16 nor float32")
@@ -159,8 +175,8 @@ def load_recipe(path: Path) -> Recipe:
         ModelError: if the file is absent, is no YAML, or does not make sense.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        document = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ModelError(f"{path}: the recipe cannot be read ({error})") from error
     values = _known(Recipe, document, str(path))
     try:

@@ -67,6 +67,7 @@ def _work(rank: int, job: _Job, meeting: str | None) -> Trainer:
             raise ModelError(f"{trainer.checkpoint}: there is no checkpoint to resume; start without --resume")
         trainer.resume()
     elif rank == 0:
+        # Curves without a checkpoint are of a run that was ended before its first one.
         (trainer.out / "curves.jsonl").unlink(missing_ok=True)
     trainer.run(job.stop_after)
     if meeting:

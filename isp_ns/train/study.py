@@ -11,6 +11,7 @@ import yaml
 from torch import Tensor
 
 from isp_ns.core.errors import ModelError
+from isp_ns.core.plain_yaml import load_yaml
 from isp_ns.nets.space import NeuralSpace
 from isp_ns.train.equivariance import equivariance_meter
 from isp_ns.train.export import machine_class
@@ -53,10 +54,10 @@ def load_study(path: Path) -> Study:
         ModelError: if the file is absent, is no YAML, or lacks something.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = load_yaml(path.read_text(encoding="utf-8"))
         values = {name: value for name, value in document.items() if name != "kind"}
         study = Study(**{**values, "measures": tuple(values.get("measures", ()))})
-    except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
         raise ModelError(f"{path}: this is not a study ({error})") from error
     unknown = sorted(set(study.measures) - set(MEASURES))
     if unknown or not study.variants:

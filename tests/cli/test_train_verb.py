@@ -37,6 +37,15 @@ def test_a_run_goes_on_from_its_checkpoint(job, tmp_path):
     assert load_space("tiny", tmp_path / "run")[1].steps == 4
 
 
+def test_a_run_that_is_there_is_not_begun_anew(job, tmp_path):
+    recipe, data = job
+    arguments = ["train", recipe, "--out", tmp_path / "run", "--data", data, "--steps", 2]
+    assert run(*arguments).exit_code == 0
+    again = run(*arguments)
+    assert again.exit_code == 2
+    assert "--resume goes on with it" in again.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

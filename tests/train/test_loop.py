@@ -1,6 +1,7 @@
 """Recipes, exact resume, and that training learns something."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,52 @@ def test_workers_go_on_from_one_step(job, tmp_path, monkeypatch):
     monkeypatch.setattr(loop.distributed, "all_gather", all_gather)
     with pytest.raises(ModelError, match="of steps 4, 8"):
         trainer.resume()
+
+
+def test_an_interrupt_leaves_a_checkpoint(job, tmp_path):
+    path, data = job
+    straight = run_recipe(path, tmp_path / "straight", steps=20, data=data)
+    values = {**yaml.safe_load(path.read_text()), "validate_s": 1e-6}
+    path.write_text(yaml.safe_dump(values))
+    told = []
+
+    def interrupt(line):
+        told.append(line)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(path, tmp_path / "halted", steps=20, data=data, tell=interrupt)
+    assert "interrupted; --resume goes on after step 4" in told
+    resumed = run_recipe(path, tmp_path / "halted", steps=20, data=data, resume=True)
+    found = resumed.space.state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in straight.space.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"learning_rate": "fast"}, "learning_rate takes float, not 'fast'"),
+        ({"learning_rate": -1.0}, "learning_rate lies above 0"),
+        ({"seed": "abc"}, "seed takes int"),
+        ({"workers": 0}, "workers is at least 1"),
+        ({"loss": "l3"}, "loss of phase .* is l1 or mse"),
+        ({"batch": -3}, "needs a batch of 1 or more"),
+    ],
+)
+def test_values_of_a_recipe_are_checked(job, change, words):
+    path, _ = job
+    values = yaml.safe_load(path.read_text())
+    of_phase = {"loss", "batch"} & set(change)
+    values = {**values, "phases": [{**values["phases"][0], **change}]} if of_phase else {**values, **change}
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(ModelError, match=words):
+        load_recipe(path)
+
+
+def test_numbers_may_have_an_exponent(job):
+    path, _ = job
+    path.write_text(path.read_text() + "\nweight_decay: 1e-3\n")
+    assert load_recipe(path).weight_decay == 0.001
 
 
 def test_a_number_of_steps_is_kept_to(job, tmp_path):
