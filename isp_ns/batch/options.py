@@ -3,7 +3,7 @@
 The tables at the top are all that ties flags to the names of nodes and stages.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -118,13 +118,17 @@ def tweaks(settings: Settings, bit_depth: int | None = None) -> tuple[Tweak, ...
     return tuple(found)
 
 
-def apply_tweaks(graph: "Graph", changes: tuple[Tweak, ...], *, lenient: bool) -> tuple["Graph", list[str]]:
+def apply_tweaks(
+    graph: "Graph", changes: tuple[Tweak, ...], *, lenient: bool, elsewhere: Collection[str] = ()
+) -> tuple["Graph", list[str]]:
     """The graph with `changes` made, and remarks on those that do not apply.
 
     Args:
         graph: the pipeline.
         changes: what to change.
-        lenient: whether a flag whose node the graph lacks is remarked on instead of refused; `--set` never is.
+        lenient: whether a flag whose node the graph lacks is remarked on instead of refused.
+        elsewhere: nodes of the pipeline of other files in the batch: `--set` of one of these is remarked on, too; of
+            any other it is an error.
 
     Raises:
         SettingsError: if a flag does not fit the graph.
@@ -138,7 +142,7 @@ def apply_tweaks(graph: "Graph", changes: tuple[Tweak, ...], *, lenient: bool) -
     for tweak in changes:
         if tweak.node not in graph.nodes and tweak.optional:
             continue
-        if tweak.node not in graph.nodes and tweak.flag != "--set":
+        if tweak.node not in graph.nodes and (tweak.flag != "--set" or tweak.node in elsewhere):
             sentence = f"{tweak.flag} has no effect: there is no node {tweak.node}"
             if not lenient:
                 raise SettingsError(f"{sentence} in this pipeline; change it with --set or --patch")

@@ -141,7 +141,8 @@ class Recipe:
                     "and the outputs that need it out, or name a pipeline that it fits"
                 ) from error
             name += f" + {added}"
-        graph, remarks = apply_tweaks(graph, self.tweaks, lenient=branch)
+        elsewhere = self._base("bayer")[1].nodes if branch else ()
+        graph, remarks = apply_tweaks(graph, self.tweaks, lenient=branch, elsewhere=elsewhere)
         if len(graph.inputs) != 1:
             listed = ", ".join(graph.inputs) or "none"
             raise SettingsError(f"pipeline {name} has the inputs {listed}, and a batch has one: the file")

@@ -94,19 +94,23 @@ def from_recipe(
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the result.")
 @click.option("--time", "time", required=True, metavar="T", help="Training time of each of the two: 90s, 10m.")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder of the datasets.  [default: ISP_NS_SHARED_DATA]")  # noqa: E501  # fmt: skip
-def pixels(recipe: Path, out: Path, time: str, data: Path | None) -> None:
-    """Train a denoiser between encoder and decoder, and the same layers on the decoded picture.
+@click.option("--module", default="denoiser", show_default=True, type=click.Choice(["denoiser", "decoder"]), help="What to train twice.")  # noqa: E501  # fmt: skip
+def pixels(recipe: Path, out: Path, time: str, data: Path | None, module: str) -> None:
+    """Train a module that reads the space, and the same layers on pixels.
 
-    RECIPE names the space to freeze as `initial`.
+    A denoiser stands between encoder and decoder, or behind them; a decoder reads features, or the mosaic. RECIPE names
+    the space to freeze as `initial`.
     """
     from isp_ns.train.against_pixels import compare_denoisers
+    from isp_ns.train.decoder_against_pixels import compare_decoders
     from isp_ns.train.loop import Budget
     from isp_ns.train.run import open_trainer
 
     trainer = open_trainer(recipe, out, Budget(time_s=seconds(time)), data=data)
     if not trainer.recipe.initial:
         raise SettingsError(f"{recipe}: the recipe names no finished space; set initial, for example to ns-lite")
-    result = compare_denoisers(trainer, out / f"{recipe.stem}.json", trainer.budget.time_s or 0.0)
+    compare = compare_denoisers if module == "denoiser" else compare_decoders
+    result = compare(trainer, out / f"{recipe.stem}.json", trainer.budget.time_s or 0.0)
     for row in result["rows"]:
         click.echo(f"{row['method']} at sigma {row['sigma']}: {row['cpsnr_db']:.2f} dB")
     click.echo(f"wrote {out / recipe.stem}.json")

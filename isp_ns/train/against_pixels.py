@@ -20,13 +20,13 @@ from isp_ns.nets.denoise import SpaceDenoiser
 from isp_ns.nets.encoder import PACKED_RGB
 from isp_ns.nets.layers import channels_last
 from isp_ns.nets.space import NeuralSpace
-from isp_ns.train.degrade import Batch, awgn_batch
+from isp_ns.train.degrade import Batch, awgn_batch, clean_batch
 from isp_ns.train.loop import Trainer
 from isp_ns.train.losses import l1
 from isp_ns.train.muon import Muon
 from isp_ns.train.validate import render_gamma
 
-__all__ = ["PixelDenoiser", "compare_denoisers"]
+__all__ = ["PixelDenoiser", "compare_denoisers", "train_module"]
 
 _COARSE = 48
 _BF16_BYTES = 2
@@ -87,8 +87,21 @@ def _on_pixels(space: NeuralSpace, net: PixelDenoiser, batch: Batch) -> Tensor:
     return out
 
 
-def _train(trainer: Trainer, net: nn.Module, run: Callable[[Batch], Tensor], time_s: float) -> int:
-    """Train one module on Gaussian noise for `time_s` seconds, the batches drawn from the recipe's seed."""
+def train_module(
+    trainer: Trainer, net: nn.Module, run: Callable[[Batch], Tensor], time_s: float, *, sigma_max: float
+) -> int:
+    """Train one module for some time, the batches drawn from the recipe's seed.
+
+    Args:
+        trainer: gives pictures, rates and phase.
+        net: the module; nothing else learns.
+        run: from a batch to the picture.
+        time_s: seconds.
+        sigma_max: largest Gaussian noise in the mosaics, of 255.
+
+    Returns:
+        The number of steps.
+    """
     optimizer = Muon(net.parameters(), trainer.recipe.learning_rate, trainer.recipe.weight_decay)
     rng = torch.Generator().manual_seed(trainer.recipe.seed)
     trainer.rng, trainer.pixel_rng = rng, rng
@@ -96,7 +109,8 @@ def _train(trainer: Trainer, net: nn.Module, run: Callable[[Batch], Tensor], tim
     while (spent_s := time.monotonic() - started) < time_s:
         for group in optimizer.param_groups:
             group["lr"] = trainer.recipe.learning_rate * max(0.01, 1 - spent_s / time_s)
-        batch = awgn_batch(trainer.pictures(phase, phase.batch), rng, trainer.recipe.sigma_max / 255)
+        pictures = trainer.pictures(phase, phase.batch)
+        batch = awgn_batch(pictures, rng, sigma_max / 255) if sigma_max else clean_batch(pictures)
         optimizer.zero_grad(set_to_none=True)
         l1(run(batch), batch.target).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -138,8 +152,11 @@ def compare_denoisers(trainer: Trainer, out: Path, time_s: float) -> dict[str, A
     space = trainer.space.eval().requires_grad_(False)
     in_space, on_pixels = _fresh(space), _twin(space)
     steps = {
-        "space": _train(trainer, in_space, lambda batch: _in_space(space, in_space, batch), time_s),
-        "pixels": _train(trainer, on_pixels, lambda batch: _on_pixels(space, on_pixels, batch), time_s),
+        name: train_module(trainer, net, run, time_s, sigma_max=trainer.recipe.sigma_max)
+        for name, net, run in (
+            ("space", in_space, lambda batch: _in_space(space, in_space, batch)),
+            ("pixels", on_pixels, lambda batch: _on_pixels(space, on_pixels, batch)),
+        )
     }
     space.denoiser = in_space
     space.clear_oriented()

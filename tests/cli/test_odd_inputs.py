@@ -121,3 +121,13 @@ def test_a_camera_never_replaces_a_file_by_a_simulation(tmp_path):
     assert (tmp_path / "IMG_1.dng").read_bytes() == b"the original"
     assert call("synth", tmp_path / "IMG_1.png", "-o", tmp_path, "--overwrite").exit_code == 0
     assert (tmp_path / "IMG_1.dng").stat().st_size > 1000
+
+
+def test_a_slider_of_bayer_files_does_not_fail_the_others(tmp_path):
+    for kind in ("bayer", "linear", "mono"):
+        dng(tmp_path / "in" / f"{kind}.dng", kind=kind)
+    made = call("process", tmp_path / "in", "-o", tmp_path / "out", "--set", "clean.strength=0.5")
+    assert made.exit_code == 0, made.output
+    assert made.stderr.count("--set has no effect: there is no node clean") == 2
+    wrong = call("process", tmp_path / "in" / "mono.dng", "-o", tmp_path / "out2", "--set", "claen.strength=0.5")
+    assert wrong.exit_code != 0
