@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from isp_ns.batch.write import ShotTags, save, write_classes
 from isp_ns.core.errors import IspError, OutputError, UnsupportedSensorError
 from isp_ns.io.atomic import sweep_parts
 from isp_ns.io.decode import DecodePool
-from isp_ns.io.decoded import Decoded, DecodeOptions
+from isp_ns.io.decoded import NO_BALANCE, NO_MATRIX, Decoded, DecodeOptions
 from isp_ns.io.layout import RawLayout
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class _Batch:
                 developed = self.developer.develop(loaded, task.job.draft, task.job.outputs)
             task.seconds["compute"] = time.perf_counter() - started
             self.listener.detail(f"{task.job.source.path}\n{developed.trace}")
-            task.warnings[:0] = [*loaded.notes, *developed.remarks]
+            task.warnings[:0] = [*_unanswered(loaded.notes, task.job.draft.settings), *developed.remarks]
             del loaded
         except Exception as error:  # noqa: BLE001 - whatever a stage raises is recorded, and the other files go on
             self._fail(task, error)
@@ -319,6 +319,16 @@ class _Batch:
         if record.status == "failed" and self.settings.fail_fast:
             self.stopped = True
             self.waiting.clear()
+
+
+def _unanswered(notes: Iterable[str], settings: Settings) -> list[str]:
+    """Remarks of the decoder but for those on what the user has given."""
+    given = set()
+    if settings.matrix not in (None, "auto"):
+        given.add(NO_MATRIX)
+    if settings.wb not in (None, "as-shot"):
+        given.add(NO_BALANCE)
+    return [note for note in notes if note not in given]
 
 
 def _processors() -> int:

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from isp_ns.core.frame import Frame
     from isp_ns.core.meta import Meta
 
-__all__ = ["Allocate", "DecodeOptions", "Decoded", "Facts", "matrix3", "to_meta"]
+__all__ = ["NO_BALANCE", "NO_MATRIX", "Allocate", "DecodeOptions", "Decoded", "Facts", "matrix3", "to_meta"]
 
 Allocate = Callable[[tuple[int, int, int]], NDArray[np.uint16]]
 """Gives a (C, H, W) uint16 array to decode into: plain memory, or memory shared with another process."""
+
+NO_MATRIX = "no colour matrix is known: linear sRGB primaries are assumed"
+NO_BALANCE = "no usable white balance: it will be estimated from the picture"
+"""Remarks on what was assumed, and is not where the user gives it."""
 
 DEFAULT_MAX_PIXELS = 512_000_000
 

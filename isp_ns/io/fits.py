@@ -10,7 +10,7 @@ import numpy as np
 
 from isp_ns.core.errors import DecodeError, MissingExtraError, UnsupportedSensorError
 from isp_ns.io.camerafile import check_size
-from isp_ns.io.decoded import Allocate, Decoded, DecodeOptions, Facts
+from isp_ns.io.decoded import NO_BALANCE, NO_MATRIX, Allocate, Decoded, DecodeOptions, Facts
 
 __all__ = ["decode_fits"]
 
@@ -71,8 +71,8 @@ def _decode(path: Path, header: Any, data: Any, options: DecodeOptions, allocate
         orientation=_MIRRORED_TOP_BOTTOM if str(header.get("ROWORDER", "")).strip().upper() == "BOTTOM-UP" else 1,
     )
     if kind == "bayer":
-        facts.default("no colour matrix is known: linear sRGB primaries are assumed", "calibrations", "camera_to_srgb")
-        facts.default("no usable white balance: it will be estimated from the picture", "as_shot_neutral")
+        facts.default(NO_MATRIX, "calibrations", "camera_to_srgb")
+        facts.default(NO_BALANCE, "as_shot_neutral")
     pixels = None
     if options.pixels:
         pixels = allocate((1, *counts.shape))

@@ -23,7 +23,7 @@ from isp_ns.io.camerafile import (
     render,
     rendering_matrix,
 )
-from isp_ns.io.decoded import Allocate, Decoded, DecodeOptions, Facts
+from isp_ns.io.decoded import NO_BALANCE, NO_MATRIX, Allocate, Decoded, DecodeOptions, Facts
 from isp_ns.io.dngtags import (
     LOSSY_JPEG,
     UNCOMPRESSED,
@@ -372,8 +372,6 @@ def _cropped(rendered: NDArray[np.uint16], sizes: Any, crop: Any, image: RawImag
 def _finish(path: Path, kind: str, size: tuple[int, int], pixels: Any, facts: Facts) -> Decoded:
     """The result, with a remark for everything that had to be assumed."""
     if kind in ("bayer", "linear", "xtrans"):
-        facts.default("no colour matrix is known: linear sRGB primaries are assumed", "calibrations", "camera_to_srgb")
-        facts.default(
-            "no usable white balance: it will be estimated from the picture", "as_shot_neutral", "as_shot_white_xy"
-        )
+        facts.default(NO_MATRIX, "calibrations", "camera_to_srgb")
+        facts.default(NO_BALANCE, "as_shot_neutral", "as_shot_white_xy")
     return Decoded(path, kind, size, pixels, facts.values, facts.sources, tuple(facts.notes))

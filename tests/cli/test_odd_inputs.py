@@ -131,3 +131,13 @@ def test_a_slider_of_bayer_files_does_not_fail_the_others(tmp_path):
     assert made.stderr.count("--set has no effect: there is no node clean") == 2
     wrong = call("process", tmp_path / "in" / "mono.dng", "-o", tmp_path / "out2", "--set", "claen.strength=0.5")
     assert wrong.exit_code != 0
+
+
+def test_what_the_user_gives_is_not_told_to_be_missing(shared_data, tmp_path):
+    (path,) = shared_data.rglob("DC0009L.KDC")
+    bare, told = (
+        call("process", path, "-o", tmp_path / name, "-p", "fast", *more).stderr
+        for name, more in (("bare", []), ("told", ["--wb", "gains:2,1,1.5"]))
+    )
+    assert "no usable white balance" in bare
+    assert "warning" not in told
