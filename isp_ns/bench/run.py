@@ -237,8 +237,11 @@ def _check_options(options: Options) -> None:
     from isp_ns import content
     from isp_ns.core.registry import did_you_mean, find_spec
 
-    if options.device.startswith("cuda") and not torch.cuda.is_available():
-        raise SettingsError(f"there is no device {options.device} here; leave --device out to use the processor")
+    try:
+        torch.zeros(1, device=options.device).add_(1.0)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        told = f"there is no device {options.device} here; leave --device out to use the processor"
+        raise SettingsError(told) from None
     if unknown := [group for group in options.groups if group not in GROUPS]:
         raise SettingsError(f"nothing is called {unknown[0]}{did_you_mean(unknown[0], GROUPS)}")
     find_rivals(options.against or ())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from isp_ns.core.errors import ModelError
+from isp_ns.core.errors import SettingsError
 
 __all__ = ["models"]
 
@@ -73,5 +73,5 @@ def _card(name: str) -> Path:
 
     cards = {path.stem: path for path in _cards()}
     if name not in cards:
-        raise ModelError(f"there are no weights {name}{did_you_mean(name, cards)}")
+        raise SettingsError(f"there are no weights {name}{did_you_mean(name, cards)}")
     return cards[name]

@@ -139,7 +139,7 @@ def _listed(files_from: str | None) -> list[str]:
     if files_from is None:
         return []
     try:
-        with click.open_file(files_from, encoding="utf-8", errors="surrogateescape") as lines:
+        with click.open_file(files_from, encoding="utf-8-sig", errors="surrogateescape") as lines:
             return [line.rstrip("\r\n") for line in lines if line.strip()]
     except OSError as error:
         raise SettingsError(f"--files-from {files_from}: cannot be read ({error.strerror})") from None

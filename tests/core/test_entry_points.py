@@ -42,3 +42,28 @@ def test_a_stage_of_another_package_works_in_python_yaml_and_the_command_line(tm
     command = [sys.executable, "-m", "isp_ns", "stages", "mylab.negative"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "amount" in shown.stdout
+
+
+MODULE = '''
+import torch
+from isp_ns import stage
+from isp_ns.core.ports import LinearRgb
+
+
+@stage("mylab.net")
+class Net(torch.nn.Module):
+    """A network."""
+
+    def forward(self, rgb: LinearRgb) -> LinearRgb:
+        return rgb
+'''
+
+
+def test_two_packages_cannot_declare_one_name(tmp_path, monkeypatch):
+    for name in ("one_lab", "other_lab"):
+        (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    program = "import one_lab, importlib; importlib.reload(one_lab); import other_lab"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "stage mylab.net is already defined in one_lab" in done.stderr

@@ -127,3 +127,12 @@ def test_the_networks_follow_the_picture_to_its_device(monkeypatch, precision):
             rgb = space.decode(*z, size=(34, 50), pattern=pattern)
             assert (rgb.shape, rgb.device.type) == ((1, 3, 34, 50), "meta")
             assert space.encode_rgb(rgb)[1].device.type == "meta"
+
+
+@pytest.mark.parametrize("height", [9, 10, 13, 17, 18])
+def test_features_of_a_low_picture_can_be_tapped_in_tiles(height):
+    raw = sample(Port("sensor"), "neural", size=(height, 203))
+    whole, tiled = (_in("fp32").run(raw=raw, want=["features"], tile_px=side)["features"] for side in (512, 64))
+    assert whole.b.shape == tiled.b.shape
+    assert whole.t.shape == tiled.t.shape
+    assert float((whole.b - tiled.b).abs().max()) < 1e-3
