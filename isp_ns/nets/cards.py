@@ -1,11 +1,11 @@
 """Weights on disk: a safetensors file and a card beside it that says what they are. They load only if both agree."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from safetensors.torch import load as load_tensors
@@ -30,6 +30,9 @@ __all__ = [
     "verify_weights",
     "weights_folder",
 ]
+
+_SCHEMA = 1
+_Spec = TypeVar("_Spec", SpaceSpec, HeadSpec)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,8 @@ def read_card(path: Path) -> Card:
     known = {f.name for f in fields(Card)}
     if not isinstance(values, dict) or set(values) - {"schema"} != known:
         raise ValueError(f"{path}: this is not a card; it needs exactly {', '.join(sorted(known))}")
+    if values.get("schema", _SCHEMA) != _SCHEMA:
+        raise ValueError(f"{path}: a card of schema {values['schema']}; this version reads {_SCHEMA}")
     return Card(**{name: values[name] for name in known})
 
 
@@ -178,6 +183,15 @@ def _load(name: str, folder: Path | None, kind: str, what: str) -> tuple[Card, b
     return card, content
 
 
+def _spec(kind: Callable[..., _Spec], card: Card) -> _Spec:
+    try:
+        return kind(**card.sizes)
+    except TypeError as error:
+        raise ValueError(
+            f"weights {card.name!r}: the sizes on their card are not those of their kind ({error})"
+        ) from None
+
+
 def _fill(net: nn.Module, card: Card, content: bytes) -> None:
     try:
         net.load_state_dict(load_tensors(content))
@@ -196,7 +210,7 @@ def load_space(name: str, folder: Path | None = None) -> tuple[NeuralSpace, Card
         ValueError: if card or weights are absent, altered, or of another shape than the card says.
     """
     card, content = _load(name, folder, "space", "a neural space")
-    space = NeuralSpace(SpaceSpec(**card.sizes), card.space_id)
+    space = NeuralSpace(_spec(SpaceSpec, card), card.space_id)
     _fill(space, card, content)
     return channels_last(space).eval().requires_grad_(False), card
 
@@ -233,7 +247,7 @@ def load_perception(name: str, folder: Path | None = None) -> tuple[PerceptionNe
         ValueError: if card or weights are absent, altered, or of another shape than the card says.
     """
     card, content = _load(name, folder, "perception", "depth and label heads")
-    net = PerceptionNet(HeadSpec(**card.sizes), card.domain["tasks"])
+    net = PerceptionNet(_spec(HeadSpec, card), card.domain["tasks"])
     _fill(net, card, content)
     return channels_last(net).eval().requires_grad_(False), card
 
@@ -269,7 +283,7 @@ def _save(net: nn.Module, card: Card, folder: Path) -> Path:
         stored = value.detach().cpu().contiguous()
         tensors[name] = stored.float() if stored.is_floating_point() else stored
     content = save_tensors(tensors)
-    values = {"schema": 1, **asdict(card), "digest": hashlib.sha256(content).hexdigest()}
+    values = {"schema": _SCHEMA, **asdict(card), "digest": hashlib.sha256(content).hexdigest()}
     (folder / f"{card.name}.safetensors").write_bytes(content)
     path = folder / f"{card.name}.yaml"
     path.write_text(yaml.safe_dump(values, sort_keys=False, width=110), encoding="utf-8")

@@ -153,7 +153,7 @@ def test_models_are_listed_and_verified():
     count = sum(weight.numel() for weight in build_space("ns-lite").parameters())
     assert f"ns-lite\tspace\t{count / 1e3:.0f} k" in listed.output
     assert run("models", "verify").exit_code == 0
-    assert run("models", "show", "no-such").exit_code == 1
+    assert run("models", "show", "no-such").exit_code == 2
 
 
 def test_synth_makes_files_that_process_develops(tmp_path):

@@ -91,6 +91,16 @@ def test_altered_weights_are_refused(saved, tmp_path):
         load_space("tiny", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"), [({"schema": 99}, "a card of schema 99"), ({"sizes": {"z_b": 16, "depth": 3}}, "the sizes on")]
+)
+def test_a_card_of_another_kind_is_refused(saved, change, words):
+    _, path = saved
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **change}))
+    with pytest.raises(ValueError, match=words):
+        load_space("tiny", path.parent)
+
+
 def test_another_card_is_refused(saved, tmp_path):
     _, card_path = saved
     values = yaml.safe_load(card_path.read_text())
