@@ -15,6 +15,9 @@ CELL_PX = 4
 """Pixels of an image per cell of z_t."""
 
 
+_PROBE_PX, _LARGEST_PROBE_PX = 192, 1536
+
+
 class SpaceReach(NamedTuple):
     """Pixels of context on each side that encoding, denoising and decoding depend on, multiples of 4."""
 
@@ -43,10 +46,20 @@ def reach_of(spec: SpaceSpec) -> SpaceReach:
     """
     same = (name for name, known in SPECS.items() if _layers(known) == _layers(spec))
     name = next(same, None)
-    return measured_reach(spec) if name is None else REACHES[name]
+    return _measured(spec, _PROBE_PX) if name is None else REACHES[name]
 
 
-def measured_reach(spec: SpaceSpec, side: int = 192) -> SpaceReach:
+def _measured(spec: SpaceSpec, side: int) -> SpaceReach:
+    """The reach by a probe that is large enough."""
+    try:
+        return measured_reach(spec, side)
+    except ValueError:
+        if side >= _LARGEST_PROBE_PX:
+            raise
+        return _measured(spec, 2 * side)
+
+
+def measured_reach(spec: SpaceSpec, side: int = _PROBE_PX) -> SpaceReach:
     """Measure the reach of the parts of a space with NaNs, which no weights can hide.
 
     Args:

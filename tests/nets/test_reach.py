@@ -21,3 +21,9 @@ def test_widths_do_not_change_the_reach_and_layers_do():
     # One more pair of 3×3 convolutions on cells of 4 pixels.
     deeper = reach_of(dataclasses.replace(lite, blocks_t=lite.blocks_t + 1))
     assert deeper.encode_px - REACHES["ns-lite"].encode_px == 2 * 4
+
+
+def test_a_deep_space_is_measured_with_a_larger_probe():
+    deep = dataclasses.replace(SPECS["ns-lite"], width_b=4, z_b=12, z_t=4, blocks_b=6, blocks_t=8)
+    # 28 pixels, and 5 and 6 blocks more of two convolutions, each a cell of 2 and of 4 pixels wider.
+    assert reach_of(deep).encode_px == 28 + 5 * 2 * 2 + 6 * 2 * 4
