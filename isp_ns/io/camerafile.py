@@ -94,7 +94,7 @@ def check_size(name: str, height: int, width: int, max_pixels: int) -> None:
     if height * width > max_pixels:
         raise DecodeError(
             f"{name}: declares {width}x{height} pixels ({height * width / 1e6:.0f} MP), more than the limit of "
-            f"{max_pixels / 1e6:.0f} MP; raise the limit (max_pixels, --max-megapixels) if the file is genuine"
+            f"{max_pixels / 1e6:.0f} MP; if the file is genuine, raise max_pixels (--max-megapixels)"
         )
 
 
