@@ -55,10 +55,10 @@ class Card:
         parameters: per part.
         macs_per_pixel: per part.
         halo_px: context a tile needs.
-        measured: protocol and numbers.
+        measured: protocol and numbers; `psnr_loss_db` of "bf16" and "int8" decides on the arithmetic that is chosen.
         licence: of the weights.
         history: what the recipe alone does not tell about the run.
-        activations: largest activation of each layer, for 8-bit arithmetic; empty where it was not measured.
+        activations: range of the activations of each layer, for 8-bit arithmetic; empty where it was not measured.
         digest: sha256 of the safetensors file.
     """
 

@@ -6,7 +6,7 @@ works between encoder and decoder, the other on the decoded picture, packed to t
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from isp_ns.train.losses import l1
 from isp_ns.train.muon import Muon
 from isp_ns.train.validate import render_gamma
 
-__all__ = ["PixelDenoiser", "compare_denoisers", "train_module"]
+__all__ = ["PixelDenoiser", "compare_denoisers", "train_module", "write_study"]
 
 _COARSE = 48
 _BF16_BYTES = 2
@@ -135,6 +135,34 @@ def _rows(space: NeuralSpace, net: PixelDenoiser, pictures: list[Tensor]) -> lis
     return rows
 
 
+def write_study(
+    trainer: Trainer, out: Path, time_s: float, question: str, pictures: str, numbers: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write what a comparison found as JSON, with its protocol.
+
+    Args:
+        trainer: of both modules.
+        out: the JSON file.
+        time_s: seconds of training for each.
+        question: what was compared.
+        pictures: what it was scored on, beside the hold-out.
+        numbers: of both modules, by name.
+
+    Returns:
+        What is written.
+    """
+    protocol = {
+        "question": question,
+        "space": f"{trainer.space.space_id}, frozen",
+        "time_s": time_s,
+        "seed": trainer.recipe.seed,
+        "pictures": f"hold-out of the recipe's manifests, RGGB, {pictures}",
+    }
+    document = {"schema": 1, "protocol": protocol, **numbers}
+    out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return document
+
+
 def compare_denoisers(trainer: Trainer, out: Path, time_s: float) -> dict[str, Any]:
     """Train both denoisers from nothing in one frozen space, score them on the hold-out, write JSON.
 
@@ -163,15 +191,8 @@ def compare_denoisers(trainer: Trainer, out: Path, time_s: float) -> dict[str, A
     pictures = [image.float() / 255 for image in trainer.holdout.images]
     probe, noise = torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 16, 16)
     z = space.e_rgb(probe)
-    document = {
-        "schema": 1,
-        "protocol": {
-            "question": "a denoiser between encoder and decoder against the same layers on the decoded picture",
-            "space": f"{space.space_id}, frozen",
-            "time_s": time_s,
-            "seed": trainer.recipe.seed,
-            "pictures": "hold-out of the recipe's manifests, RGGB, Gaussian noise of sigma / 255",
-        },
+    question = "a denoiser between encoder and decoder against the same layers on the decoded picture"
+    numbers = {
         "parameters": {"space": parameters(in_space), "pixels": parameters(on_pixels)},
         "macs_per_pixel": {
             "space": macs_per_pixel(lambda: in_space(*z, noise), [in_space], 64 * 64),
@@ -184,5 +205,4 @@ def compare_denoisers(trainer: Trainer, out: Path, time_s: float) -> dict[str, A
         "steps": steps,
         "rows": _rows(space, on_pixels, pictures),
     }
-    out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return document
+    return write_study(trainer, out, time_s, question, "Gaussian noise of sigma / 255", numbers)

@@ -4,7 +4,6 @@ Both see the same batches, for the same time, and have the same layers and as ma
 of a frozen encoder; the other a linear demosaic, packed to H/2, and the mosaic itself, packed to H/4.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from isp_ns.nets.decoder import RgbDecoder
 from isp_ns.nets.encoder import PACKED_RGB, malvar_packed
 from isp_ns.nets.layers import Conv, channels_last
 from isp_ns.nets.space import NeuralSpace, pad_to_cells
-from isp_ns.train.against_pixels import train_module
+from isp_ns.train.against_pixels import train_module, write_study
 from isp_ns.train.loop import Trainer
 from isp_ns.train.validate import render_gamma
 
@@ -106,15 +105,8 @@ def compare_decoders(trainer: Trainer, out: Path, time_s: float) -> dict[str, An
     }
     probe = torch.zeros(1, 1, 64, 64)
     z = space.e_raw(probe)
-    document = {
-        "schema": 1,
-        "protocol": {
-            "question": "a decoder behind the frozen encoder against the same layers on the mosaic",
-            "space": f"{space.space_id}, frozen",
-            "time_s": time_s,
-            "seed": trainer.recipe.seed,
-            "pictures": "hold-out of the recipe's manifests, RGGB, without noise",
-        },
+    question = "a decoder behind the frozen encoder against the same layers on the mosaic"
+    numbers = {
         "parameters": {"space": parameters(in_space), "pixels": parameters(on_pixels)},
         "macs_per_pixel": {
             "space": macs_per_pixel(lambda: in_space(*z), [in_space], 64 * 64),
@@ -127,5 +119,4 @@ def compare_decoders(trainer: Trainer, out: Path, time_s: float) -> dict[str, An
         "steps": steps,
         "rows": evaluate(methods, [image.float() / 255 for image in trainer.holdout.images])["rows"],
     }
-    out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return document
+    return write_study(trainer, out, time_s, question, "without noise", numbers)
